@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Private threads for what may block: setting connections and decoders to NULL.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+namespace cudacam {
+
+/// Runs each job on a thread of its own, so that one that hangs (rtspsrc's NULL can) holds up
+/// nobody. A job owns all it uses: one that overruns the destructor's wait goes on alone.
+class Retirement {
+ public:
+  Retirement();
+  /// Waits up to kLastWait.
+  ~Retirement();
+  Retirement(const Retirement &) = delete;
+  Retirement &operator=(const Retirement &) = delete;
+
+  static constexpr std::chrono::seconds kLastWait{3};
+
+  void run(std::function<void()> job);
+  /// False: jobs were still running after `timeout`.
+  bool wait(std::chrono::milliseconds timeout);
+  unsigned running() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace cudacam

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Everything that differs between the GStreamer versions' CUDA libraries; no other file asks for
+/// the version.
+#pragma once
+
+#include <gst/cuda/gstcudabufferpool.h>
+#include <gst/cuda/gstcudacontext.h>
+#include <gst/cuda/gstcudaloader.h>
+#include <gst/cuda/gstcudamemory.h>
+#include <gst/cuda/gstcudautils.h>
+
+#include <memory>
+
+#include "base/ptr.hpp"
+
+namespace cudacam::compat {
+
+/// Whether the GStreamer that runs has the CUDA library's layout this code was built for: it
+/// changed between 1.22 and 1.24. Otherwise only system memory can be used.
+bool cuda_library_fits();
+
+/// The stream on which upstream writes frames. From 1.24 on it leaves its work there in flight, and
+/// readers find the stream in the memory and wait for it; earlier versions wait before they push.
+struct ProducerStream;
+
+/// Null when the driver gives none.
+std::shared_ptr<ProducerStream> make_producer_stream(GstCudaContext *context);
+
+/// Makes the elements that a pool with this config is proposed to write on `stream`.
+void set_producer_stream(GstStructure *pool_config, const ProducerStream &stream);
+
+/// Device memory for one frame of `info`, rows padded to the driver's pitch; its GstVideoInfo says
+/// where the planes lie. Null when the driver gives none.
+MemoryPtr allocate(GstCudaContext *context, const ProducerStream &stream, const GstVideoInfo *info);
+
+/// Waits until the work that produced `memory` is done, where its producer left some in flight
+/// (1.24 and later).
+void wait_for_producer(GstMemory *memory);
+
+}  // namespace cudacam::compat

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cuda/driver.hpp"
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <mutex>
+
+GST_DEBUG_CATEGORY_STATIC(cuda_debug);
+#define GST_CAT_DEFAULT cuda_debug
+
+namespace cudacam {
+namespace {
+
+std::atomic<CUresult> first_process_error{CUDA_SUCCESS};
+
+/// Errors that leave every context of the process unusable.
+bool poisons_process(CUresult code) {
+  switch (code) {
+    case CUDA_ERROR_ECC_UNCORRECTABLE:
+    case CUDA_ERROR_ILLEGAL_ADDRESS:
+    case CUDA_ERROR_LAUNCH_TIMEOUT:
+    case CUDA_ERROR_ASSERT:
+    case CUDA_ERROR_HARDWARE_STACK_ERROR:
+    case CUDA_ERROR_ILLEGAL_INSTRUCTION:
+    case CUDA_ERROR_MISALIGNED_ADDRESS:
+    case CUDA_ERROR_INVALID_ADDRESS_SPACE:
+    case CUDA_ERROR_INVALID_PC:
+    case CUDA_ERROR_LAUNCH_FAILED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void *library() {
+  static void *const handle = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  return handle;
+}
+
+/// Names and describes a result; asks the driver itself, which knows codes newer than our headers.
+std::string describe(CUresult code) {
+  using Ask = CUresult(CUresult, const char **);
+  const auto ask = [&](const char *call) -> const char * {
+    auto *function = library() ? reinterpret_cast<Ask *>(dlsym(library(), call)) : nullptr;
+    const char *text = nullptr;
+    return function && function(code, &text) == CUDA_SUCCESS ? text : nullptr;
+  };
+  const char *name = ask("cuGetErrorName");
+  const char *text = ask("cuGetErrorString");
+  return (name ? name : "CUDA error " + std::to_string(code)) +
+         (text ? " (" + std::string(text) + ")" : "");
+}
+
+template <class Function>
+void resolve(Function *&function, const char *name) {
+  function = reinterpret_cast<Function *>(dlsym(library(), name));
+  if (!function) throw std::runtime_error(std::string("the NVIDIA driver has no ") + name);
+}
+
+}  // namespace
+
+CudaError::CudaError(const char *call, CUresult code)
+    : std::runtime_error(std::string(call) + ": " + describe(code)), code_(code) {
+}
+
+CUresult process_error() {
+  return first_process_error.load(std::memory_order_relaxed);
+}
+
+void detail::note_failure(const char *call, CUresult code) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    GST_DEBUG_CATEGORY_INIT(cuda_debug, "cudacam-cuda", 0, "calls into the NVIDIA driver");
+  });
+  if (!poisons_process(code)) {
+    GST_INFO("%s: %s", call, describe(code).c_str());
+    return;
+  }
+  CUresult none = CUDA_SUCCESS;
+  if (first_process_error.compare_exchange_strong(none, code))
+    GST_ERROR("%s: %s: this process can use no GPU any more", call, describe(code).c_str());
+}
+
+Driver::Driver() {
+  if (!library())
+    throw std::runtime_error(std::string("no NVIDIA driver on this host: ") + dlerror());
+#define CUDACAM_RESOLVE(name) resolve(name.function_, name.name_);
+  CUDACAM_DRIVER_CALLS(CUDACAM_RESOLVE)
+#undef CUDACAM_RESOLVE
+}
+
+const Driver &driver() {
+  static const Driver table;
+  return table;
+}
+
+}  // namespace cudacam

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The NVIDIA driver's API, loaded at run time, every call checked in one place.
+///
+/// `driver().cuMemcpy2DAsync(...)` throws CudaError when the call fails; `driver().cuX.quiet(...)`
+/// is for destructors: it logs and never throws. An error that poisons the process (an illegal
+/// address, say: afterwards every context answers with it) is remembered, and no further call
+/// reaches the driver.
+#pragma once
+
+#include <cuda.h>
+#include <gst/gst.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace cudacam {
+
+class CudaError : public std::runtime_error {
+ public:
+  CudaError(const char *call, CUresult code);
+  CUresult code() const { return code_; }
+
+ private:
+  CUresult code_;
+};
+
+/// The first error after which the driver can do nothing for this process, or CUDA_SUCCESS.
+CUresult process_error();
+
+namespace detail {
+/// Logs, and remembers `code` when it poisons the process.
+void note_failure(const char *call, CUresult code);
+}  // namespace detail
+
+/// One function of the driver.
+template <class Function>
+class DriverCall {
+ public:
+  explicit DriverCall(const char *name) : name_(name) {}
+
+  template <class... Args>
+  void operator()(Args... args) const {
+    const auto result = quiet(args...);
+    if (result != CUDA_SUCCESS) throw CudaError(name_, result);
+  }
+
+  template <class... Args>
+  CUresult quiet(Args... args) const noexcept {
+    if (const auto before = process_error()) return before;
+    const auto result = function_(args...);
+    if (result != CUDA_SUCCESS) detail::note_failure(name_, result);
+    return result;
+  }
+
+ private:
+  friend class Driver;
+  const char *name_;
+  Function *function_ = nullptr;
+};
+
+// The names pass through cuda.h's macros, so that each means the version of the call that the
+// headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
+#define CUDACAM_DRIVER_CALLS(X) \
+  X(cuMemGetInfo)               \
+  X(cuMemcpy2DAsync)            \
+  X(cuStreamCreate)             \
+  X(cuStreamDestroy)            \
+  X(cuStreamSynchronize)
+
+#define CUDACAM_STRING(name) #name
+#define CUDACAM_DECLARE(name) DriverCall<decltype(::name)> name{CUDACAM_STRING(name)};
+
+class Driver {
+ public:
+  CUDACAM_DRIVER_CALLS(CUDACAM_DECLARE)
+
+ private:
+  friend const Driver &driver();
+  Driver();
+};
+
+/// Loads libcuda.so.1 at the first call. Throws std::runtime_error when the host has no driver or
+/// one without a function that is needed.
+const Driver &driver();
+
+}  // namespace cudacam

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "decode/registry.hpp"
+
+namespace cudacam {
+namespace {
+
+bool has_property(GstElement *element, const char *name) {
+  return g_object_class_find_property(G_OBJECT_GET_CLASS(element), name) != nullptr;
+}
+
+}  // namespace
+
+DecoderFact decoder_fact(const Codec &codec, const std::string &element) {
+  const auto factory = adopt(gst_element_factory_find(element.c_str()));
+  if (!factory) return DecoderFact::absent;
+  const CapsPtr caps(gst_caps_from_string(codec.caps));
+  const bool decodes =
+      gst_element_factory_list_is_type(
+          factory.get(), GST_ELEMENT_FACTORY_TYPE_DECODER | GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO) &&
+      gst_element_factory_can_sink_any_caps(factory.get(), caps.get());
+  return decodes ? DecoderFact::fit : DecoderFact::unfit;
+}
+
+ObjectPtr<GstElement> make_decoder(const std::string &element) {
+  auto decoder = sink(gst_element_factory_make(element.c_str(), "decoder"));
+  if (!decoder) return decoder;
+  // libav's frame threads hold one frame per thread back: on a 16-core host half a second at 30
+  // fps, and after a loss the last half second of the old stream. Slices are decoded without delay.
+  if (has_property(decoder.get(), "thread-type"))
+    gst_util_set_object_arg(G_OBJECT(decoder.get()), "thread-type", "slice");
+  // To a reader a damaged frame is worse than a missing one.
+  if (has_property(decoder.get(), "output-corrupt"))
+    g_object_set(decoder.get(), "output-corrupt", FALSE, nullptr);
+  if (has_property(decoder.get(), "discard-corrupted-frames"))
+    g_object_set(decoder.get(), "discard-corrupted-frames", TRUE, nullptr);
+  return decoder;
+}
+
+}  // namespace cudacam

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ingest/location.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace cudacam {
+namespace {
+
+constexpr char kExample[] = "rtsp://192.168.1.10/stream1";
+constexpr char kHidden[] = "***";
+
+bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char a, char b) {
+           return a == std::tolower(static_cast<unsigned char>(b));
+         });
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); i++) {
+    const auto hex = [&](std::size_t at) {
+      return at < text.size() && std::isxdigit(static_cast<unsigned char>(text[at]));
+    };
+    if (text[i] == '%' && hex(i + 1) && hex(i + 2)) {
+      out += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string percent_encoded(std::string_view text) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) || std::string_view("-._~").find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += {'%', digits[byte >> 4], digits[byte & 15]};
+    }
+  }
+  return out;
+}
+
+unsigned parsed_port(std::string_view text) {
+  const bool digits =
+      !text.empty() && text.size() <= 5 &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const unsigned long port = digits ? std::stoul(std::string(text)) : 0;
+  if (port == 0 || port > 65535)
+    throw LocationError("The port in the camera's location is not a number from 1 to 65535");
+  return static_cast<unsigned>(port);
+}
+
+void replace_all(std::string &text, const std::string &what) {
+  if (what.empty()) return;
+  const std::string_view hidden(kHidden);
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + hidden.size()))
+    text.replace(at, what.size(), hidden);
+}
+
+}  // namespace
+
+Location Location::parse(std::string_view text) {
+  if (text.empty())
+    throw LocationError(std::string("No camera is set: set property location to its RTSP URL, for "
+                                    "instance ") +
+                        kExample);
+  const bool secure = starts_with_ignoring_case(text, "rtsps://");
+  if (!secure && !starts_with_ignoring_case(text, "rtsp://"))
+    throw LocationError(std::string("The camera's location is not an RTSP URL: it must start with "
+                                    "rtsp:// or rtsps://, for instance ") +
+                        kExample);
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 127; }))
+    throw LocationError(
+        "The camera's location holds a blank or a control character: write a blank "
+        "as %20");
+
+  const std::string_view scheme = secure ? "rtsps://" : "rtsp://";
+  const std::string_view rest = text.substr(scheme.size());
+  const auto path_at = std::min(rest.find_first_of("/?#"), rest.size());
+  std::string_view authority = rest.substr(0, path_at);
+
+  Location result;
+  if (const auto at = authority.rfind('@'); at != std::string_view::npos) {
+    const auto userinfo = authority.substr(0, at);
+    authority.remove_prefix(at + 1);
+    const auto colon = std::min(userinfo.find(':'), userinfo.size());
+    result.user = percent_decoded(userinfo.substr(0, colon));
+    if (colon < userinfo.size()) result.password = percent_decoded(userinfo.substr(colon + 1));
+  }
+  result.url = std::string(scheme) + std::string(authority) + std::string(rest.substr(path_at));
+  result.is_secure = secure;
+  result.port = secure ? 322 : 554;
+
+  std::string_view port;
+  bool has_port = false;
+  if (!authority.empty() && authority.front() == '[') {
+    const auto close = authority.find(']');
+    if (close == std::string_view::npos)
+      throw LocationError("The camera's location opens an IPv6 address with [ and never closes it");
+    result.host = authority.substr(1, close - 1);
+    const auto after = authority.substr(close + 1);
+    has_port = !after.empty();
+    if (has_port && after.front() != ':')
+      throw LocationError(
+          "The camera's location has something other than a port after its address");
+    if (has_port) port = after.substr(1);
+  } else {
+    const auto colon = std::min(authority.find(':'), authority.size());
+    result.host = authority.substr(0, colon);
+    has_port = colon < authority.size();
+    if (has_port) port = authority.substr(colon + 1);
+  }
+  if (result.host.empty())
+    throw LocationError(std::string("The camera's location names no host: write it like ") +
+                        kExample);
+  if (has_port) result.port = parsed_port(port);
+  return result;
+}
+
+std::string redact(std::string_view text, const std::vector<std::string> &secrets) {
+  std::string out(text);
+  // Known secrets first, longest first, so that no part of one survives the replacement of another.
+  std::vector<std::string> known;
+  for (const auto &secret : secrets) {
+    known.push_back(secret);
+    known.push_back(percent_encoded(secret));
+  }
+  std::sort(known.begin(), known.end(),
+            [](const auto &a, const auto &b) { return a.size() > b.size(); });
+  for (const auto &secret : known) replace_all(out, secret);
+
+  for (auto at = out.find("://"); at != std::string::npos; at = out.find("://", at)) {
+    at += 3;
+    const auto end = std::min(out.find_first_of("/?# \t\r\n\"'<>", at), out.size());
+    const auto last = out.rfind('@', end - 1);
+    if (end > at && last != std::string::npos && last >= at) {
+      out.replace(at, last - at, kHidden);
+    }
+  }
+  return out;
+}
+
+}  // namespace cudacam

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lease/frame-lender.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "frame/camera-event.h"
+#include "frame/frame-meta.h"
+#include "frame/outstanding-query.h"
+#include "lease/lender.h"
+#include "lease/sink-report.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN(cudacamsink_debug);
+#define GST_CAT_DEFAULT cudacamsink_debug
+
+namespace cudacam {
+namespace {
+
+using Clock = Ledger::Clock;
+
+/// What the ledger lends: a frame and its format.
+struct Frame {
+  BufferPtr buffer;
+  CapsPtr caps;
+};
+
+/// What a lease keeps so that it can be returned after the sink is gone.
+struct Ticket {
+  std::shared_ptr<Ledger> ledger;
+  std::uint64_t id;
+  FrameRef frame;  // how the ledger finds it
+};
+
+/// The far end of all clocks is not representable in nanoseconds from now; this far is for ever.
+constexpr auto kForEver = std::chrono::hours(24 * 365);
+
+GstClockTime limited(GstClockTime timeout) {
+  return std::min(timeout, static_cast<GstClockTime>(std::chrono::nanoseconds(kForEver).count()));
+}
+
+Clock::time_point after(GstClockTime timeout) {
+  return Clock::now() + std::chrono::nanoseconds(limited(timeout));
+}
+
+Ticket &ticket(gpointer data) {
+  return *static_cast<Ticket *>(data);
+}
+
+constexpr GstCudaCamLeaseFuncs kWayBack = {
+    [](gpointer data) {
+      const std::unique_ptr<Ticket> mine(&ticket(data));
+      mine->ledger->release(mine->id);
+    },
+    [](gpointer data) { return gboolean{ticket(data).ledger->is_revoked(ticket(data).id)}; },
+    {}};
+
+}  // namespace
+
+void FrameLender::start() {
+  std::lock_guard lock(lock_);
+  state_ = {};
+  ledger_ = std::make_shared<Ledger>();
+  ledger_->limit(settings_.max_leases);
+  for (const auto &[name, queue_size] : holders_) ledger_->set_queue(name, queue_size);
+  started_ = true;
+  watch_locked();
+}
+
+void FrameLender::stop() {
+  std::shared_ptr<Ledger> book;
+  GstClockTime timeout = 0;
+  {
+    std::lock_guard lock(lock_);
+    if (!std::exchange(started_, false)) return;
+    book = ledger_;
+    timeout = settings_.drain_timeout;
+  }
+  for (const auto &row : book->stop(after(timeout)))
+    GST_INFO_OBJECT(element_, "stopped while %s holds %u leases; their frames stay valid",
+                    row.holder.c_str(), row.leases);
+  std::unique_ptr<OverdueWatch> watch;  // ends without the lock, which its reports may want
+  std::lock_guard lock(lock_);
+  watch = std::move(watch_);
+}
+
+/// The watch, when it is needed and not there, or its new timeout.
+void FrameLender::watch_locked() {
+  const auto timeout = std::chrono::nanoseconds(limited(settings_.lease_timeout));
+  if (watch_) {
+    watch_->set_timeout(timeout);
+  } else if (started_ && settings_.lease_timeout) {
+    watch_ = std::make_unique<OverdueWatch>(
+        ledger_, timeout, [this](const LeaseBook::Overdue &overdue) { report(overdue); });
+  }
+}
+
+void FrameLender::report(const LeaseBook::Overdue &overdue) {
+  const auto age = std::chrono::nanoseconds(overdue.age).count();
+  GST_WARNING_OBJECT(element_, "%s has held a lease for %" GST_TIME_FORMAT, overdue.holder.c_str(),
+                     GST_TIME_ARGS(static_cast<GstClockTime>(age)));
+  gst_element_post_message(element_, overdue_message(element_, overdue));
+  g_signal_emit_by_name(element_, "lease-overdue", overdue.holder.c_str(),
+                        static_cast<guint64>(age));
+}
+
+std::shared_ptr<Ledger> FrameLender::ledger() const {
+  std::lock_guard lock(lock_);
+  return ledger_;
+}
+
+void FrameLender::set_caps(GstCaps *caps) {
+  std::lock_guard lock(lock_);
+  state_.caps = share(caps);
+}
+
+void FrameLender::observe(GstEvent *event) {
+  const gchar *camera = nullptr;
+  const gchar *reason = nullptr;
+  guint64 connection = 0;
+  gboolean streaming = FALSE;
+  if (!gst_cuda_cam_event_parse_camera(event, &camera, &connection, &streaming, &reason)) return;
+  {
+    std::lock_guard lock(lock_);
+    // Sticky events come again when elements are linked anew.
+    const bool news = state_.connection != connection || state_.streaming != streaming;
+    state_.camera = camera;
+    state_.connection = connection;
+    state_.streaming = streaming;
+    if (!news) return;
+  }
+  GST_INFO_OBJECT(element_, "camera %s: connection %" G_GUINT64_FORMAT " %s", camera, connection,
+                  streaming ? "delivers frames" : "lost");
+  if (streaming)
+    g_signal_emit_by_name(element_, "camera-back", camera, connection);
+  else
+    g_signal_emit_by_name(element_, "camera-lost", camera, reason ? reason : "");
+}
+
+GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
+  std::shared_ptr<Ledger> ledger;
+  auto frame = std::make_shared<Frame>();
+  frame->buffer = share(buffer);
+  {
+    std::lock_guard lock(lock_);
+    ledger = ledger_;
+    frame->caps = share(state_.caps.get());
+  }
+  if (!ledger) return GST_FLOW_FLUSHING;
+  if (!frame->caps) return GST_FLOW_NOT_NEGOTIATED;
+  if (!gst_buffer_get_cuda_cam_frame_meta(buffer)) warn_of_foreign_frame();
+  if (ledger->publish(std::move(frame)))
+    g_signal_emit_by_name(element_, "new-frame");
+  else
+    GST_LOG_OBJECT(element_, "draining, not kept: %" GST_PTR_FORMAT, static_cast<void *>(buffer));
+  notify_statistics_when_due();
+  return GST_FLOW_OK;
+}
+
+void FrameLender::warn_of_foreign_frame() {
+  {
+    std::lock_guard lock(lock_);
+    if (std::exchange(state_.warned_of_foreign_frames, true)) return;
+  }
+  GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS,
+                      ("The frames do not come from a cudacampool, so each lease holds memory that "
+                       "belongs to an upstream element: put cudacampool before cudacamsink."),
+                      (nullptr));
+}
+
+void FrameLender::notify_statistics_when_due() {
+  {
+    std::lock_guard lock(lock_);
+    const auto now = Clock::now();
+    if (!settings_.statistics_interval || now < state_.next_statistics) return;
+    state_.next_statistics = after(settings_.statistics_interval);
+  }
+  g_object_notify(G_OBJECT(element_), "statistics");
+}
+
+GstCudaCamLease *FrameLender::acquire(const gchar *holder, GstClockTime timeout, GError **error) {
+  const auto book = ledger();
+  const auto lent = book ? book->acquire(holder, after(timeout))
+                         : Ledger::Lease{Ledger::Outcome::kStopped, 0, nullptr};
+  switch (lent.outcome) {
+    case Ledger::Outcome::kLent:
+      break;
+    case Ledger::Outcome::kTimeout:
+      g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_TIMEOUT,
+                  "%s: no new frame for holder %s within %" G_GUINT64_FORMAT " ms",
+                  GST_OBJECT_NAME(element_), holder, timeout / GST_MSECOND);
+      return nullptr;
+    case Ledger::Outcome::kDraining:
+      g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_DRAINING,
+                  "%s: draining, no new leases now", GST_OBJECT_NAME(element_));
+      return nullptr;
+    case Ledger::Outcome::kLimit:
+      g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_LIMIT,
+                  "%s: holder %s has max-leases leases; release one first",
+                  GST_OBJECT_NAME(element_), holder);
+      return nullptr;
+    case Ledger::Outcome::kStopped:
+      g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_STOPPED,
+                  "%s: not running; set it to PAUSED or PLAYING first", GST_OBJECT_NAME(element_));
+      return nullptr;
+  }
+  const auto *frame = static_cast<Frame *>(lent.frame.get());
+  return gst_cuda_cam_lease_new(frame->buffer.get(), frame->caps.get(), holder, &kWayBack,
+                                new Ticket{book, lent.id, lent.frame});
+}
+
+gboolean FrameLender::add_holder(const gchar *holder, guint queue_size, GError **error) {
+  std::lock_guard lock(lock_);
+  if (!holders_.emplace(holder, queue_size).second) {
+    g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_EXISTS,
+                "%s: there is a holder %s already; choose another name", GST_OBJECT_NAME(element_),
+                holder);
+    return FALSE;
+  }
+  if (ledger_) ledger_->set_queue(holder, queue_size);
+  return TRUE;
+}
+
+void FrameLender::remove_holder(const gchar *holder) {
+  Discarded discarded;  // dies after the lock is gone
+  std::lock_guard lock(lock_);
+  holders_.erase(holder);
+  if (ledger_) discarded = ledger_->set_queue(holder, 0);
+}
+
+GstStructure *FrameLender::drain(GstClockTime timeout) {
+  const auto book = ledger();
+  auto *answer =
+      drain_answer(book ? book->drain(after(timeout)) : std::vector<Ledger::Outstanding>{});
+  GST_INFO_OBJECT(element_, "%" GST_PTR_FORMAT, static_cast<void *>(answer));
+  g_signal_emit_by_name(element_, "drained", answer);
+  return answer;
+}
+
+guint FrameLender::revoke(const gchar *holder) {
+  const auto book = ledger();
+  if (!book) return 0;
+  const auto revoked = book->revoke(holder ? std::optional<std::string>(holder) : std::nullopt);
+  if (revoked)
+    GST_WARNING_OBJECT(element_, "revoked %u leases of %s; their slots are lost until released",
+                       revoked, holder ? holder : "all holders");
+  return revoked;
+}
+
+GstStructure *FrameLender::statistics() {
+  auto *fields = gst_structure_new_empty("application/x-cudacam-sink-statistics");
+  std::shared_ptr<Ledger> book;
+  {
+    std::lock_guard lock(lock_);
+    book = ledger_;
+    gst_structure_set(fields, "camera", G_TYPE_STRING, state_.camera.c_str(), "connection",
+                      G_TYPE_UINT64, state_.connection, "streaming", G_TYPE_BOOLEAN,
+                      state_.streaming, nullptr);
+  }
+  add_lease_statistics(fields, book.get());
+  return fields;
+}
+
+void FrameLender::answer_outstanding(GstQuery *query) {
+  const auto book = ledger();
+  if (!book) return;
+  for (const auto &held : book->held()) {
+    auto *buffer = static_cast<Frame *>(held.frame.get())->buffer.get();
+    if (!gst_buffer_n_memory(buffer)) continue;
+    auto *memory = gst_buffer_peek_memory(buffer, 0);
+    while (memory->parent) memory = memory->parent;
+    const GstCudaCamOutstanding frame{GST_OBJECT_NAME(element_),
+                                      reinterpret_cast<guintptr>(memory),
+                                      static_cast<guint>(GST_MINI_OBJECT_REFCOUNT_VALUE(memory)),
+                                      static_cast<guint>(GST_MINI_OBJECT_REFCOUNT_VALUE(buffer)),
+                                      held.holder.c_str(),
+                                      held.revoked};
+    gst_cuda_cam_query_add_outstanding(query, &frame);
+  }
+}
+
+SinkSettings FrameLender::settings() const {
+  std::lock_guard lock(lock_);
+  return settings_;
+}
+
+void FrameLender::set_settings(const SinkSettings &settings) {
+  std::lock_guard lock(lock_);
+  settings_ = settings;
+  if (ledger_) ledger_->limit(settings_.max_leases);
+  watch_locked();
+}
+
+}  // namespace cudacam

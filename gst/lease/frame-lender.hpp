@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What cudacamsink does, without the GObject around it: translates between GStreamer and the
+/// ledger.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/ptr.hpp"
+#include "lease/lease.h"
+#include "lease/ledger.hpp"
+#include "lease/overdue-watch.hpp"
+#include "lease/sink-properties.hpp"
+
+namespace cudacam {
+
+/// All functions may be called from any thread.
+class FrameLender {
+ public:
+  /// `element` is borrowed and outlives this; messages and log lines are its.
+  explicit FrameLender(GstElement *element) : element_(element) {}
+
+  /// From here on frames are lent.
+  void start();
+  /// From here on none are; waits for those that are out as long as drain-timeout says. Later they
+  /// stay valid.
+  void stop();
+
+  void set_caps(GstCaps *caps);
+  /// Takes note of what cudacamsrc says of its camera.
+  void observe(GstEvent *event);
+  GstFlowReturn publish(GstBuffer *buffer);
+
+  /// GstCudaCamLender::acquire.
+  GstCudaCamLease *acquire(const gchar *holder, GstClockTime timeout, GError **error);
+  /// GstCudaCamLender::add_holder, remove_holder.
+  gboolean add_holder(const gchar *holder, guint queue_size, GError **error);
+  void remove_holder(const gchar *holder);
+
+  /// The drain signal: the structure that it returns.
+  GstStructure *drain(GstClockTime timeout);
+  /// The revoke signal; all holders when null. Returns how many leases.
+  guint revoke(const gchar *holder);
+  GstStructure *statistics();
+  /// Adds the leases that were not released.
+  void answer_outstanding(GstQuery *query);
+
+  SinkSettings settings() const;
+  void set_settings(const SinkSettings &settings);
+
+ private:
+  /// What is true of the camera while frames are lent.
+  struct State {
+    CapsPtr caps;
+    std::string camera;
+    guint64 connection = 0;
+    gboolean streaming = FALSE;
+    bool warned_of_foreign_frames = false;
+    Ledger::Clock::time_point next_statistics{};
+  };
+
+  std::shared_ptr<Ledger> ledger() const;
+  void watch_locked();
+  void report(const LeaseBook::Overdue &overdue);
+  void warn_of_foreign_frame();
+  void notify_statistics_when_due();
+
+  GstElement *const element_;
+  // Guards all below, before the ledger's and the watch's locks; never held while calling out.
+  mutable std::mutex lock_;
+  SinkSettings settings_;                 // any time
+  std::map<std::string, guint> holders_;  // any time: GstCudaCamHolders and their queues' sizes
+  State state_;                           // while started
+  std::shared_ptr<Ledger> ledger_;        // from the first start on; leases keep it beyond that
+  std::unique_ptr<OverdueWatch> watch_;   // while started, from the first lease-timeout on
+  bool started_ = false;
+};
+
+}  // namespace cudacam

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lease/lease-book.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cudacam {
+
+bool LeaseBook::publish(FrameRef frame, Discarded &discarded) {
+  if (stopped_ || drains_) {
+    ++counts_.refused;
+    discarded.push_back(std::move(frame));
+    return false;
+  }
+  if (newest_ && !newest_wanted_) ++counts_.replaced;
+  newest_wanted_ = false;
+  for (auto &[name, holder] : holders_) {
+    if (!holder.row.queue) continue;
+    newest_wanted_ = true;
+    holder.frames.push_back(frame);
+    if (holder.frames.size() <= holder.row.queue) continue;
+    discarded.push_back(std::move(holder.frames.front()));
+    holder.frames.pop_front();
+    ++holder.row.dropped;
+  }
+  discarded.push_back(std::exchange(newest_, std::move(frame)));
+  ++newest_number_;
+  ++counts_.published;
+  return true;
+}
+
+LeaseBook::Taken LeaseBook::take(const std::string &name, Clock::time_point now) {
+  auto &holder = holder_named(name);
+  auto &row = holder.row;
+  if (stopped_) return {Answer::kStopped, 0, nullptr};
+  if (drains_) return {row.leases ? Answer::kDrainHeld : Answer::kDrain, 0, nullptr};
+  if (max_leases_ && row.leases >= max_leases_) return {Answer::kLimit, 0, nullptr};
+  FrameRef frame;
+  if (row.queue) {
+    if (holder.frames.empty()) return {Answer::kNothingNew, 0, nullptr};
+    frame = std::move(holder.frames.front());
+    holder.frames.pop_front();
+  } else {
+    if (!newest_ || newest_number_ <= holder.seen) return {Answer::kNothingNew, 0, nullptr};
+    frame = newest_;
+    newest_wanted_ = true;
+  }
+  holder.seen = newest_number_;
+  const auto id = next_id_++;
+  entries_.emplace(id, Entry{&holder, now, frame});
+  ++row.leases;
+  ++row.taken;
+  ++counts_.lent;
+  return {Answer::kLent, id, std::move(frame)};
+}
+
+bool LeaseBook::release(std::uint64_t id, Clock::time_point now) {
+  const auto entry = entries_.find(id);
+  if (entry == entries_.end()) return lost_.erase(id) != 0;
+  auto &row = entry->second.holder->row;
+  row.held.add(std::chrono::duration_cast<HoldTimes::Duration>(now - entry->second.since));
+  --row.leases;
+  ++row.released;
+  ++counts_.released;
+  entries_.erase(entry);
+  return true;
+}
+
+unsigned LeaseBook::revoke(const std::optional<std::string> &holder) {
+  unsigned revoked = 0;
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    auto &row = entry->second.holder->row;
+    if (holder && row.holder != *holder) {
+      ++entry;
+      continue;
+    }
+    lost_.insert(*entry);
+    --row.leases;
+    ++row.revoked;
+    ++counts_.revoked;
+    ++revoked;
+    entry = entries_.erase(entry);
+  }
+  return revoked;
+}
+
+void LeaseBook::begin_drain(Discarded &discarded) {
+  ++drains_;
+  forget_frames(discarded);
+}
+
+void LeaseBook::stop(Discarded &discarded) {
+  stopped_ = true;
+  forget_frames(discarded);
+}
+
+void LeaseBook::forget_frames(Discarded &discarded) {
+  if (newest_ && !newest_wanted_) ++counts_.replaced;
+  if (newest_) discarded.push_back(std::exchange(newest_, nullptr));
+  for (auto &[name, holder] : holders_) {
+    holder.row.dropped += holder.frames.size();
+    std::move(holder.frames.begin(), holder.frames.end(), std::back_inserter(discarded));
+    holder.frames.clear();
+  }
+}
+
+void LeaseBook::set_queue(const std::string &name, std::size_t queue, Discarded &discarded) {
+  auto &holder = holder_named(name);
+  holder.row.queue = queue;
+  while (holder.frames.size() > queue) {
+    discarded.push_back(std::move(holder.frames.front()));
+    holder.frames.pop_front();
+    ++holder.row.dropped;
+  }
+}
+
+std::vector<LeaseBook::Overdue> LeaseBook::overdue(Clock::time_point now, Clock::duration timeout) {
+  std::vector<Overdue> result;
+  for (auto &[id, entry] : entries_) {
+    if (entry.told_overdue || now - entry.since < timeout) continue;
+    entry.told_overdue = true;
+    ++entry.holder->row.overdue;
+    result.push_back({entry.holder->row.holder, now - entry.since});
+  }
+  return result;
+}
+
+std::optional<LeaseBook::Clock::time_point> LeaseBook::next_overdue(Clock::duration timeout) const {
+  for (const auto &[id, entry] : entries_)
+    if (!entry.told_overdue) return entry.since + timeout;
+  return std::nullopt;
+}
+
+LeaseBook::Holder &LeaseBook::holder_named(const std::string &name) {
+  const auto [place, fresh] = holders_.try_emplace(name);
+  if (fresh) place->second.row.holder = name;
+  return place->second;
+}
+
+std::vector<LeaseBook::Outstanding> LeaseBook::outstanding(Clock::time_point now) const {
+  std::vector<Outstanding> result;
+  for (const auto &[id, entry] : entries_) {
+    const auto &name = entry.holder->row.holder;
+    const auto known = std::any_of(result.begin(), result.end(),
+                                   [&](const auto &row) { return row.holder == name; });
+    if (!known) result.push_back({name, entry.holder->row.leases, now - entry.since});
+  }
+  return result;
+}
+
+std::vector<LeaseBook::Row> LeaseBook::rows() const {
+  std::vector<Row> result;
+  for (const auto &[name, holder] : holders_) result.push_back(holder.row);
+  return result;
+}
+
+std::vector<LeaseBook::Held> LeaseBook::held() const {
+  std::vector<Held> result;
+  const auto add = [&](const auto &leases, bool revoked) {
+    for (const auto &[id, entry] : leases)
+      if (auto frame = entry.frame.lock())
+        result.push_back({entry.holder->row.holder, std::move(frame), revoked});
+  };
+  add(entries_, false);
+  add(lost_, true);
+  return result;
+}
+
+LeaseBook::Counts LeaseBook::counts() const {
+  auto counts = counts_;
+  counts.outstanding = static_cast<unsigned>(entries_.size());
+  counts.lost = static_cast<unsigned>(lost_.size());
+  return counts;
+}
+
+}  // namespace cudacam

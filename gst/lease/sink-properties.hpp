@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The properties of cudacamsink, and the settings behind them.
+#pragma once
+
+#include <gst/gst.h>
+
+namespace cudacam {
+
+/// What the user wishes of a sink: the one place that holds the properties' defaults.
+struct SinkSettings {
+  GstClockTime drain_timeout = 0;
+  GstClockTime lease_timeout = 0;
+  guint max_leases = 0;
+  GstClockTime statistics_interval = GST_SECOND;
+};
+
+enum : guint {
+  SINK_PROP_0,
+  // In settings:
+  SINK_PROP_DRAIN_TIMEOUT,
+  SINK_PROP_LEASE_TIMEOUT,
+  SINK_PROP_MAX_LEASES,
+  SINK_PROP_STATISTICS_INTERVAL,
+  // The element's own:
+  SINK_PROP_STATISTICS,
+};
+
+void install_sink_properties(GObjectClass *object);
+
+/// One of those in settings; false for any other.
+bool set_sink_property(SinkSettings &settings, guint id, const GValue *value);
+bool get_sink_property(const SinkSettings &settings, guint id, GValue *value);
+
+}  // namespace cudacam

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What differs between slots in system memory and slots on a GPU.
+#pragma once
+
+#include <gst/video/video.h>
+
+#include <memory>
+
+#include "base/ptr.hpp"
+#include "pool/store.hpp"
+
+namespace cudacam {
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// For people: "system memory", "CUDA device 0".
+  virtual std::string name() const = 0;
+  virtual std::unique_ptr<SlotSource> slot_source(const GstVideoInfo &info) const = 0;
+  /// A buffer pool over `store` of the kind that upstream elements accept.
+  virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
+  /// Copies a frame of `info` into a slot; complete when it returns. Throws std::runtime_error.
+  virtual void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) = 0;
+};
+
+std::shared_ptr<Backend> system_backend();
+
+/// The element's dealings with the CUDA context that it shares with its neighbours. One
+/// implementation with CUDA, one that says why there is none.
+class CudaSide {
+ public:
+  explicit CudaSide(GstElement *element);
+  ~CudaSide();
+
+  /// GstElement::set_context.
+  void set_context(GstContext *context, gint device);
+  /// Answers a neighbour that asks for the context.
+  bool answer(GstQuery *query);
+  /// The backend on the context of the neighbours, or on a new one. Throws ElementError.
+  std::shared_ptr<Backend> open(gint device);
+  /// Forgets the context; what still holds frames keeps it alive.
+  void close();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cudacam

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <mutex>
+
+#include "base/error.hpp"
+#include "cuda/compat.hpp"
+#include "cuda/copy.hpp"
+#include "pool/backend.hpp"
+#include "pool/slot-pool.hpp"
+
+/// The face that nvcodec's decoders accept: a GstCudaBufferPool of their own context.
+struct GstCudaCamCudaSlotPool {
+  GstCudaBufferPool parent;
+  std::shared_ptr<cudacam::Store> *store;
+};
+struct GstCudaCamCudaSlotPoolClass {
+  GstCudaBufferPoolClass parent;
+};
+G_DEFINE_TYPE(GstCudaCamCudaSlotPool, gst_cuda_cam_cuda_slot_pool, GST_TYPE_CUDA_BUFFER_POOL)
+
+static void gst_cuda_cam_cuda_slot_pool_init(GstCudaCamCudaSlotPool *) {
+}
+static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *klass) {
+  cudacam::SlotPoolVfuncs<GstCudaCamCudaSlotPool>::install(klass);
+}
+
+namespace cudacam {
+namespace {
+
+gint device_of(GstCudaContext *context) {
+  guint device = 0;
+  g_object_get(context, "cuda-device-id", &device, nullptr);
+  return static_cast<gint>(device);
+}
+
+ElementError out_of_memory(GstCudaContext *context, const GstVideoInfo &info) {
+  size_t free = 0, total = 0;
+  std::string room = "an unknown number of";
+  try {
+    const ContextScope scope(context);
+    driver().cuMemGetInfo(&free, &total);
+    room = std::to_string(free);
+  } catch (const std::exception &error) {
+    room += std::string(" (") + error.what() + ")";
+  }
+  return ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                      "Not enough GPU memory on CUDA device " + std::to_string(device_of(context)) +
+                          " for a slot of " + std::to_string(info.size) + " bytes; " + room +
+                          " bytes are free. Use fewer or smaller cameras, or fewer slots.");
+}
+
+class CudaSlots : public SlotSource {
+ public:
+  CudaSlots(GstCudaContext *context, std::shared_ptr<compat::ProducerStream> stream,
+            const GstVideoInfo &info)
+      : context_(share(context)), stream_(std::move(stream)), layout_(info) {}
+
+  MemoryPtr allocate() override {
+    auto memory = compat::allocate(context_.get(), *stream_, &layout_);
+    if (!memory) throw out_of_memory(context_.get(), layout_);
+    layout_ = GST_CUDA_MEMORY_CAST(memory.get())->info;
+    return memory;
+  }
+  const GstVideoInfo &layout() const override { return layout_; }
+
+ private:
+  CudaContextPtr context_;
+  std::shared_ptr<compat::ProducerStream> stream_;
+  GstVideoInfo layout_;
+};
+
+class CudaBackend : public Backend {
+ public:
+  explicit CudaBackend(GstCudaContext *context)
+      : context_(share(context)), producer_(compat::make_producer_stream(context)) {
+    if (!producer_)
+      throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+                         "No CUDA stream can be made on " + name() + ".");
+  }
+
+  std::string name() const override {
+    return "CUDA device " + std::to_string(device_of(context_.get()));
+  }
+
+  std::unique_ptr<SlotSource> slot_source(const GstVideoInfo &info) const override {
+    return std::make_unique<CudaSlots>(context_.get(), producer_, info);
+  }
+
+  ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const override {
+    auto *face = static_cast<GstCudaCamCudaSlotPool *>(
+        g_object_new(gst_cuda_cam_cuda_slot_pool_get_type(), nullptr));
+    const auto layout = store->layout();
+    face->store = new std::shared_ptr<Store>(std::move(store));
+    face->parent.context = share(context_.get()).release();
+    auto pool = sink(GST_BUFFER_POOL_CAST(face));
+    // Upstream keeps the stream of the config that it finds, and the slots are of that stream.
+    auto *config = gst_buffer_pool_get_config(pool.get());
+    const CapsPtr caps(gst_video_info_to_caps(&layout));
+    gst_caps_set_features(caps.get(), 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
+    gst_buffer_pool_config_set_params(config, caps.get(), 0, 0, 0);
+    compat::set_producer_stream(config, *producer_);
+    gst_buffer_pool_set_config(pool.get(), config);
+    return pool;
+  }
+
+  void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
+    if (!stream_) stream_ = std::make_unique<Stream>(context_.get());
+    copy_frame(info, source, slot, *stream_);
+  }
+
+ private:
+  CudaContextPtr context_;
+  std::shared_ptr<compat::ProducerStream> producer_;
+  std::unique_ptr<Stream> stream_;  // made by the first copy, on the streaming thread
+};
+
+}  // namespace
+
+struct CudaSide::Impl {
+  GstElement *element;         // borrowed: it owns us
+  std::recursive_mutex mutex;  // guards `context`; recursive, since asking the neighbours for a
+                               // context comes back through set_context()
+  GstCudaContext *context = nullptr;
+};
+
+CudaSide::CudaSide(GstElement *element) : impl_(new Impl{element, {}, nullptr}) {
+}
+CudaSide::~CudaSide() {
+  close();
+}
+
+void CudaSide::set_context(GstContext *context, gint device) {
+  std::lock_guard lock(impl_->mutex);
+  gst_cuda_handle_set_context(impl_->element, context, device, &impl_->context);
+}
+
+bool CudaSide::answer(GstQuery *query) {
+  std::lock_guard lock(impl_->mutex);
+  return gst_cuda_handle_context_query(impl_->element, query, impl_->context);
+}
+
+std::shared_ptr<Backend> CudaSide::open(gint device) {
+  if (!compat::cuda_library_fits())
+    throw ElementError(GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT,
+                       std::string("CUDA memory cannot be used: this plugin was built for another "
+                                   "GStreamer than the running ") +
+                           gst_version_string() + "; rebuild it.");
+  std::lock_guard lock(impl_->mutex);
+  if (!gst_cuda_load_library() ||
+      !gst_cuda_ensure_element_context(impl_->element, device, &impl_->context))
+    throw ElementError(
+        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+        "No CUDA device " + (device < 0 ? std::string("") : std::to_string(device) + " ") +
+            "can be used: check the NVIDIA driver with nvidia-smi, or use system memory.");
+  return std::make_shared<CudaBackend>(impl_->context);
+}
+
+void CudaSide::close() {
+  std::lock_guard lock(impl_->mutex);
+  gst_clear_object(&impl_->context);
+}
+
+}  // namespace cudacam

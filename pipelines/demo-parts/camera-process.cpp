@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "camera-process.hpp"
+
+#include <glib.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <stdexcept>
+
+namespace cudacam::demo {
+namespace {
+
+// Between fork and exec: a demo that dies leaves no cameras behind.
+void die_with_parent(gpointer) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+std::string own_folder() {
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (length <= 0) return ".";
+  const std::string program(path, static_cast<size_t>(length));
+  return program.substr(0, program.rfind('/'));
+}
+
+}  // namespace
+
+std::string find_testcam() {
+  if (const char *given = std::getenv("CUDACAM_TESTCAM")) return given;
+  for (const char *place : {"/../tests/support/cudacam-testcam", "/cudacam-testcam"}) {
+    const std::string path = own_folder() + place;
+    if (access(path.c_str(), X_OK) == 0) return path;
+  }
+  return "cudacam-testcam";
+}
+
+CameraProcess::CameraProcess(std::string program, std::vector<std::string> options)
+    : program_(std::move(program)), options_(std::move(options)) {
+}
+
+CameraProcess::~CameraProcess() {
+  kill();
+}
+
+std::vector<std::string> CameraProcess::command() const {
+  std::vector<std::string> words = {program_};
+  words.insert(words.end(), options_.begin(), options_.end());
+  if (url_.empty()) return words;
+  const size_t colon = url_.rfind(':');
+  words.push_back("--port");
+  words.push_back(url_.substr(colon + 1, url_.find('/', colon) - colon - 1));
+  return words;
+}
+
+void CameraProcess::start() {
+  const std::vector<std::string> words = command();
+  std::vector<char *> arguments;
+  for (const std::string &word : words) arguments.push_back(const_cast<char *>(word.c_str()));
+  arguments.push_back(nullptr);
+  GError *error = nullptr;
+  const auto flags = static_cast<GSpawnFlags>(G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH);
+  if (!g_spawn_async_with_pipes(nullptr, arguments.data(), nullptr, flags, die_with_parent, nullptr,
+                                &pid_, nullptr, &output_, nullptr, &error)) {
+    const std::string reason = error->message;
+    g_error_free(error);
+    pid_ = -1;
+    throw std::runtime_error("cannot start the test camera: " + reason);
+  }
+  line_.clear();
+}
+
+bool CameraProcess::ready() {
+  while (output_ >= 0) {
+    pollfd wanted = {output_, POLLIN, 0};
+    if (poll(&wanted, 1, 0) <= 0) return false;
+    char byte;
+    if (read(output_, &byte, 1) <= 0) {
+      close_output();
+      throw std::runtime_error("the test camera " + url_ + " ended instead of serving");
+    }
+    if (byte != '\n') {
+      line_ += byte;
+      continue;
+    }
+    url_ = line_;
+    close_output();
+  }
+  return pid_ > 0;
+}
+
+void CameraProcess::kill() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+  close_output();
+}
+
+void CameraProcess::freeze() {
+  if (pid_ > 0) ::kill(pid_, SIGSTOP);
+}
+
+void CameraProcess::thaw() {
+  if (pid_ > 0) ::kill(pid_, SIGCONT);
+}
+
+void CameraProcess::close_output() {
+  if (output_ >= 0) close(output_);
+  output_ = -1;
+}
+
+}  // namespace cudacam::demo

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// A cudacam-testcam as a child process, so that it can die and hang as real cameras do.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace cudacam::demo {
+
+/// Main thread only: the children are made to die with the thread that started them.
+class CameraProcess {
+ public:
+  CameraProcess(std::string program, std::vector<std::string> options);
+  ~CameraProcess();  // kills it
+  CameraProcess(const CameraProcess &) = delete;
+  CameraProcess &operator=(const CameraProcess &) = delete;
+
+  /// Starts the program, on the same port as before. Throws std::runtime_error when it cannot.
+  void start();
+  /// Whether it serves; never blocks. Throws std::runtime_error when it ended instead.
+  bool ready();
+  void kill();    ///< SIGKILL
+  void freeze();  ///< SIGSTOP
+  void thaw();    ///< SIGCONT
+
+  /// Known once it was ready, and unchanged from then on.
+  const std::string &url() const { return url_; }
+
+ private:
+  std::vector<std::string> command() const;
+  void close_output();
+
+  const std::string program_;
+  const std::vector<std::string> options_;
+  std::string url_;
+  std::string line_;  // what has come of the first line
+  pid_t pid_ = -1;
+  int output_ = -1;  // until the first line is read
+};
+
+/// The program beside this one in the build tree or the installation, or in PATH;
+/// $CUDACAM_TESTCAM overrides.
+std::string find_testcam();
+
+}  // namespace cudacam::demo

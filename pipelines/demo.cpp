@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The demo that ./pipelines/demo runs: cameras fail and come back while readers keep reading.
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+#include "camera-pipeline.hpp"
+#include "camera-process.hpp"
+#include "camera-record.hpp"
+#include "display.hpp"
+#include "frame-reader.hpp"
+#include "outage-plan.hpp"
+#include "show.hpp"
+#include "simulated-gpu.hpp"
+
+namespace {
+
+using namespace cudacam::demo;
+using std::chrono::milliseconds;
+
+constexpr int kDefaultSeconds = 30;
+constexpr int kDefaultCameras = 2;
+constexpr auto kTick = milliseconds(100);
+constexpr double kLongestStart = 30;  // seconds until all cameras must have shown a frame
+
+volatile std::sig_atomic_t interrupted = 0;
+
+struct Options {
+  std::vector<std::string> locations;  // the user's own cameras; empty: test cameras
+  int seconds = kDefaultSeconds;
+  int cameras = kDefaultCameras;
+  std::string codec = "h264";
+  bool nvsim = false;  // only on the simulated GPU
+  bool cpu = false;    // without any GPU
+};
+
+/// One camera with all that belongs to it; members end in reverse order, readers first.
+struct Camera {
+  std::string name;
+  bool numbered;
+  std::unique_ptr<CameraProcess> process;  // null for the user's own
+  CameraRecord record;
+  std::unique_ptr<CameraPipeline> pipeline;
+  std::vector<std::unique_ptr<FrameReader>> readers;
+  std::uint64_t frames_before = 0;  // for the frame rate, with the next
+  Clock::time_point measured{};
+  double fps = 0;
+};
+using Cameras = std::vector<std::unique_ptr<Camera>>;
+
+void wait_until_ready(CameraProcess &process) {
+  while (!process.ready()) std::this_thread::sleep_for(milliseconds(20));
+}
+
+Cameras make_cameras(const Options &options) {
+  Cameras cameras;
+  const size_t count =
+      options.locations.empty() ? static_cast<size_t>(options.cameras) : options.locations.size();
+  for (size_t i = 0; i < count; ++i) {
+    auto camera = std::make_unique<Camera>();
+    camera->name = "camera-" + std::to_string(i + 1);
+    camera->numbered = options.locations.empty();
+    if (camera->numbered) {
+      camera->process = std::make_unique<CameraProcess>(
+          find_testcam(), std::vector<std::string>{"--codec", options.codec});
+      camera->process->start();
+    }
+    cameras.push_back(std::move(camera));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    Camera &camera = *cameras[i];
+    if (camera.process) wait_until_ready(*camera.process);
+    camera.pipeline = std::make_unique<CameraPipeline>(
+        camera.name, camera.process ? camera.process->url() : options.locations[i]);
+  }
+  return cameras;
+}
+
+// Two readers, one quick and one too slow to see every frame.
+void start(Camera &camera) {
+  camera.pipeline->play();
+  for (const auto &[holder, work] : {std::pair{"quick", 5}, {"slow", 100}})
+    camera.readers.push_back(std::make_unique<FrameReader>(
+        camera.pipeline->lender(), camera.record,
+        FrameReader::Settings{holder, milliseconds(work), camera.numbered}));
+}
+
+LiveLine live_line(Camera &camera) {
+  const auto now = Clock::now();
+  LiveLine line;
+  line.camera = camera.name;
+  line.pipeline = camera.pipeline->status();
+  if (seconds_between(camera.measured, now) >= 1) {
+    const std::uint64_t frames = line.pipeline.frames;
+    if (camera.measured != Clock::time_point{})
+      camera.fps = static_cast<double>(frames - camera.frames_before) /
+                   seconds_between(camera.measured, now);
+    camera.frames_before = frames;
+    camera.measured = now;
+  }
+  line.fps = camera.fps;
+  if (const auto newest = camera.record.newest()) line.newest_age = seconds_between(*newest, now);
+  return line;
+}
+
+void update(Display &display, double seconds, const Cameras &cameras) {
+  std::vector<LiveLine> lines;
+  for (const auto &camera : cameras) lines.push_back(live_line(*camera));
+  display.update(seconds, lines);
+}
+
+bool all_have_frames(const Cameras &cameras) {
+  return std::all_of(cameras.begin(), cameras.end(),
+                     [](const auto &camera) { return camera->record.newest().has_value(); });
+}
+
+std::string memory_in_words(bool on_gpu) {
+  if (!on_gpu) return "frames in system memory: NOT on a GPU, this is the fallback.";
+  if (gpu_is_simulated())
+    return "frames in CUDA memory of a simulated GPU: right or wrong as on a real one, not as "
+           "fast.";
+  return "frames in CUDA memory: runs on the GPU.";
+}
+
+void say_where_it_runs(Display &display, const Cameras &cameras) {
+  for (const auto &camera : cameras) {
+    if (!camera->record.newest()) {
+      display.say(camera->name + ": no frame yet.");
+      continue;
+    }
+    const std::string decoder = camera->pipeline->decoder();
+    display.say(camera->name + ": decoder " + (decoder.empty() ? "unknown" : decoder) + ", " +
+                memory_in_words(camera->pipeline->frames_on_gpu()));
+  }
+}
+
+std::vector<Show::Actor> actors(const Cameras &cameras) {
+  std::vector<Show::Actor> result;
+  for (const auto &camera : cameras)
+    result.push_back({camera->name, camera->process.get(), &camera->record});
+  return result;
+}
+
+/// Runs until the time is over or the user interrupts.
+void run(Display &display, const Options &options, const Cameras &cameras) {
+  const auto begin = Clock::now();
+  while (!all_have_frames(cameras) && !interrupted) {
+    const double waited = seconds_between(begin, Clock::now());
+    update(display, waited, cameras);
+    if (waited > std::min<double>(kLongestStart, options.seconds)) break;
+    std::this_thread::sleep_for(kTick);
+  }
+  say_where_it_runs(display, cameras);
+
+  const auto opening = Clock::now();
+  const auto now = [&] { return seconds_between(opening, Clock::now()); };
+  const auto plan = options.locations.empty() ? plan_outages(cameras.size(), options.seconds)
+                                              : std::vector<Outage>{};
+  Show show(actors(cameras), plan, [&](const std::string &text) { display.announce(now(), text); });
+  while (now() < options.seconds && !interrupted) {
+    show.advance(now());
+    update(display, now(), cameras);
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+/// What did not hold, in words; empty when all did.
+std::vector<std::string> shortcomings(const Options &options, const Cameras &cameras) {
+  std::vector<std::string> found;
+  for (const auto &camera : cameras) {
+    const RecordSummary summary = camera->record.summary();
+    const PipelineStatus status = camera->pipeline->status();
+    const std::string failure = camera->pipeline->failure();
+    if (!failure.empty()) found.push_back(camera->name + ": the pipeline ended: " + failure);
+    if (!summary.verified)
+      found.push_back(camera->name + ": no frame was verified. " + status.last_error);
+    if (options.nvsim && !camera->pipeline->frames_on_gpu())
+      found.push_back(camera->name + ": its frames are not on the simulated GPU");
+    if (summary.bad) found.push_back(camera->name + ": readers saw bad frames");
+    if (!summary.recovered() && !interrupted)
+      found.push_back(camera->name + ": no new frame after the last outage");
+    if (status.outstanding)
+      found.push_back(camera->name + ": leases are out after the readers have ended");
+  }
+  if (const unsigned violations = simulated_violations())
+    found.push_back("The simulated driver reported " + std::to_string(violations) +
+                    " violations; they are on stderr.");
+  return found;
+}
+
+int perform(const Options &options) {
+  Display display;
+  const Cameras cameras = make_cameras(options);
+  for (const auto &camera : cameras) start(*camera);
+  run(display, options, cameras);
+  for (const auto &camera : cameras) camera->readers.clear();
+
+  std::vector<TableRow> rows;
+  for (const auto &camera : cameras) {
+    const RecordSummary summary = camera->record.summary();
+    // Nobody but cudacamsrc knows how often the user's own camera went away.
+    const auto outages = camera->process ? summary.outages : camera->pipeline->status().outages;
+    rows.push_back({camera->name, outages, summary});
+  }
+  const auto found = shortcomings(options, cameras);
+  display.table(rows);
+  for (const std::string &shortcoming : found) display.say(shortcoming);
+  if (interrupted) display.say("Interrupted.");
+  display.say(found.empty() ? "Everything held." : "It did NOT hold.");
+  return found.empty() ? 0 : 1;
+}
+
+/// Throws std::runtime_error with a sentence for the user.
+Options parse(int argc, char **argv) {
+  Options options;
+  gchar **locations = nullptr;
+  gchar *codec = nullptr;
+  gboolean nvsim = FALSE, cpu = FALSE;
+  const GOptionEntry entries[] = {
+      {"location", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &locations,
+       "Your own camera instead of test cameras; may be repeated", "rtsp://..."},
+      {"seconds", 's', 0, G_OPTION_ARG_INT, &options.seconds, "How long (default 30)", "N"},
+      {"cameras", 'n', 0, G_OPTION_ARG_INT, &options.cameras, "Test cameras (default 2)", "N"},
+      {"codec", 0, 0, G_OPTION_ARG_STRING, &codec, "Of the test cameras: h264 (default) or h265",
+       "NAME"},
+      {"nvsim", 0, 0, G_OPTION_ARG_NONE, &nvsim,
+       "On the simulated GPU, even where there is a real one", nullptr},
+      {"cpu", 0, 0, G_OPTION_ARG_NONE, &cpu, "Without a GPU: software decoders, system memory",
+       nullptr},
+      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
+  GOptionContext *context = g_option_context_new("- cameras fail, readers do not notice");
+  g_option_context_set_summary(
+      context,
+      "Starts test cameras and one pipeline cudacamsrc ! cudacampool ! cudacamsink for each, with\n"
+      "two reading threads that verify every frame; kills, freezes and revives the cameras; ends\n"
+      "with a table. The exit status is 0 only if every camera recovered and no frame was bad.\n"
+      "With --location the script is yours: unplug the camera and plug it in again.\n"
+      "\n"
+      "It runs on the NVIDIA GPU where there is one, else on a simulated one (subprojects/nvsim)\n"
+      "where the headers of the CUDA Toolkit let that be built, else without.");
+  g_option_context_add_main_entries(context, entries, nullptr);
+  g_option_context_add_group(context, gst_init_get_option_group());
+  GError *raw_error = nullptr;
+  g_option_context_parse(context, &argc, &argv, &raw_error);
+  g_option_context_free(context);
+  const cudacam::ErrorPtr error(raw_error);
+  for (gchar **location = locations; location && *location; ++location)
+    options.locations.push_back(*location);
+  if (codec) options.codec = codec;
+  g_strfreev(locations);
+  g_free(codec);
+  options.nvsim = nvsim;
+  options.cpu = cpu;
+  if (error) throw std::runtime_error(error->message);
+  if (argc > 1) throw std::runtime_error(std::string("unexpected argument: ") + argv[1]);
+  if (options.seconds < 1) throw std::runtime_error("--seconds wants 1 or more");
+  if (options.cameras < 1) throw std::runtime_error("--cameras wants 1 or more");
+  if (options.codec != "h264" && options.codec != "h265")
+    throw std::runtime_error("--codec wants h264 or h265");
+  if (options.nvsim && options.cpu)
+    throw std::runtime_error("--nvsim and --cpu exclude each other");
+  if (options.nvsim && !gpu_is_simulated())
+    throw std::runtime_error("this process has no simulated GPU: run ./pipelines/demo --nvsim");
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  try {
+    const Options options = parse(argc, argv);
+    if (options.cpu) do_without_gpu();
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    std::signal(SIGTERM, [](int) { interrupted = 1; });
+    return perform(options);
+  } catch (const std::exception &failure) {
+    std::fprintf(stderr, "demo: %s\n", failure.what());
+    return 2;
+  }
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// cudacampool on a GPU, real or simulated. Skipped where nvh264dec cannot be used.
+#include <dlfcn.h>
+#include <glib/gstdio.h>
+#include <gst/check/gstcheck.h>
+#include <gst/video/video.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/ptr.hpp"
+#include "frame/frame-meta.h"
+#include "support/statistics.hpp"
+
+using cudacam::BufferPtr;
+using cudacam::test::number;
+
+namespace {
+
+constexpr int kSkipped = 77;
+constexpr guint kFrames = 40;
+
+std::string stream_path;  // written by main(), before any test
+
+bool have_libav() {
+  return cudacam::adopt(gst_element_factory_find("avdec_h264")) != nullptr;
+}
+
+/// Runs a pipeline to its end. Throws on an error.
+void play_to_end(GstElement *pipeline) {
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  const auto bus = cudacam::adopt(gst_element_get_bus(pipeline));
+  const cudacam::MessagePtr message(gst_bus_timed_pop_filtered(
+      bus.get(), 100 * GST_SECOND, GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  if (!message || GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_EOS)
+    throw std::runtime_error("the pipeline did not reach its end");
+}
+
+/// With B-frames, cropping and a moving picture. Encoded by another process: the tests are forks of
+/// this one, and a fork has none of the threads that GStreamer believes to have started.
+void encode_stream() {
+  const cudacam::CharPtr path(g_build_filename(g_get_tmp_dir(), "cudacam-XXXXXX", nullptr));
+  const int file = g_mkstemp(path.get());
+  if (file < 0) throw std::runtime_error("no temporary file");
+  g_close(file, nullptr);
+  stream_path = path.get();
+  const auto command =
+      "gst-launch-1.0 -q videotestsrc pattern=ball num-buffers=" + std::to_string(kFrames) +
+      " ! video/x-raw,format=I420,width=322,height=182 ! x264enc "
+      "speed-preset=ultrafast key-int-max=10 bframes=" +
+      (have_libav() ? "2" : "0") +  // openh264dec has none
+      " ! "
+      "video/x-h264,stream-format=byte-stream ! filesink location=" +
+      stream_path;
+  gint status = 0;
+  if (!g_spawn_command_line_sync(command.c_str(), nullptr, nullptr, &status, nullptr) || status)
+    throw std::runtime_error("the stream could not be encoded");
+}
+
+struct Sample {
+  GstVideoInfo info;
+  BufferPtr buffer;
+};
+
+/// Runs a pipeline that ends in `appsink name=out` and keeps every frame.
+class Run {
+ public:
+  explicit Run(const std::string &launch) {
+    GError *error = nullptr;
+    pipeline_ = gst_parse_launch(launch.c_str(), &error);
+    fail_unless(pipeline_ && !error, "%s", error ? error->message : "");
+    auto *sink = gst_bin_get_by_name(GST_BIN(pipeline_), "out");
+    g_object_set(sink, "sync", FALSE, "emit-signals", TRUE, "enable-last-sample", FALSE, nullptr);
+    g_signal_connect(sink, "new-sample", G_CALLBACK(take), this);
+    gst_object_unref(sink);
+  }
+  ~Run() {
+    gst_element_set_state(pipeline_, GST_STATE_NULL);
+    gst_object_unref(pipeline_);
+  }
+  /// Frames are read as they come, or all held until the end.
+  void play(bool hold = false) {
+    hold_ = hold;
+    play_to_end(pipeline_);
+  }
+  GstElement *element(const char *name) {
+    auto *found = gst_bin_get_by_name(GST_BIN(pipeline_), name);
+    gst_object_unref(found);  // the pipeline keeps it
+    return found;
+  }
+
+  std::vector<std::vector<guint8>> pixels;  // of each frame, rows packed
+  std::vector<Sample> held;
+
+  static std::vector<guint8> read(GstBuffer *buffer, const GstVideoInfo &info) {
+    std::vector<guint8> packed;
+    GstVideoFrame frame;
+    fail_unless(gst_video_frame_map(&frame, &info, buffer, GST_MAP_READ));
+    for (guint p = 0; p < GST_VIDEO_FRAME_N_PLANES(&frame); ++p) {
+      gint components[GST_VIDEO_MAX_COMPONENTS];
+      gst_video_format_info_component(info.finfo, p, components);
+      const auto width = GST_VIDEO_FRAME_COMP_WIDTH(&frame, components[0]) *
+                         GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, components[0]);
+      for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT(&frame, components[0]); ++y) {
+        const auto *row = static_cast<guint8 *>(GST_VIDEO_FRAME_PLANE_DATA(&frame, p)) +
+                          y * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, p);
+        packed.insert(packed.end(), row, row + width);
+      }
+    }
+    gst_video_frame_unmap(&frame);
+    return packed;
+  }
+
+ private:
+  static GstFlowReturn take(GstElement *sink, Run *self) {
+    GstSample *sample = nullptr;
+    g_signal_emit_by_name(sink, "pull-sample", &sample);
+    Sample one;
+    fail_unless(gst_video_info_from_caps(&one.info, gst_sample_get_caps(sample)));
+    one.buffer = cudacam::share(gst_sample_get_buffer(sample));
+    gst_sample_unref(sample);
+    if (self->hold_) {
+      self->held.push_back(std::move(one));
+    } else {
+      self->pixels.push_back(read(one.buffer.get(), one.info));
+    }
+    return GST_FLOW_OK;
+  }
+
+  GstElement *pipeline_;
+  bool hold_ = false;
+};
+
+/// The stream that all decoders get.
+std::string stream() {
+  return "filesrc location=" + stream_path + " ! h264parse ! ";
+}
+
+const char *kCuda = " ! video/x-raw(memory:CUDAMemory),format=NV12 ! appsink name=out";
+
+const std::vector<std::vector<guint8>> &reference() {
+  static const auto pixels = [] {
+    Run software(stream() + (have_libav() ? "avdec_h264" : "openh264dec") +
+                 std::string(" ! videoconvert ! video/x-raw,format=NV12 ! appsink name=out"));
+    software.play();
+    return software.pixels;
+  }();
+  return pixels;
+}
+
+void expect_reference(const std::vector<std::vector<guint8>> &pixels) {
+  fail_unless_equals_int(pixels.size(), kFrames);
+  for (guint i = 0; i < kFrames; ++i)
+    fail_unless(pixels[i] == reference()[i], "frame %u differs from the software decoder's", i);
+}
+
+}  // namespace
+
+GST_START_TEST(the_decoder_writes_into_the_slots_pixel_exact) {
+  Run run(stream() + "nvh264dec ! cudacampool name=pool" + kCuda);
+  run.play();
+  expect_reference(run.pixels);
+  fail_unless_equals_uint64(number(run.element("pool"), "copied"), 0);
+  fail_unless_equals_uint64(number(run.element("pool"), "frames"), kFrames);
+}
+GST_END_TEST
+
+GST_START_TEST(cudaupload_writes_into_the_slots) {
+  Run run(
+      "videotestsrc num-buffers=20 ! video/x-raw,format=NV12,width=64,height=48 ! cudaupload ! "
+      "cudacampool name=pool" +
+      std::string(kCuda));
+  run.play();
+  fail_unless_equals_int(run.pixels.size(), 20);
+  fail_unless_equals_uint64(number(run.element("pool"), "copied"), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(foreign_cuda_memory_is_copied_once_pixel_exact) {
+  Run run(stream() + "nvh264dec ! identity drop-allocation=true ! cudacampool name=pool" + kCuda);
+  run.play();
+  expect_reference(run.pixels);
+  fail_unless_equals_uint64(number(run.element("pool"), "copied"), kFrames);
+}
+GST_END_TEST
+
+GST_START_TEST(a_failed_copy_is_one_error_with_call_code_device_and_camera) {
+  using AddFault = int(const char *);
+  auto *driver = dlopen("libcuda.so.1", RTLD_NOW);
+  auto *add_fault = reinterpret_cast<AddFault *>(dlsym(driver, "nvsim_fault_add"));
+  auto *violations = reinterpret_cast<unsigned (*)()>(dlsym(driver, "nvsim_violations"));
+  if (!add_fault) return;  // a real driver does not fail on demand
+  GError *error = nullptr;
+  const auto pipeline = cudacam::sink(gst_parse_launch(
+      (stream() + "nvh264dec ! identity drop-allocation=true ! cudacampool camera-name=yard ! "
+                  "video/x-raw(memory:CUDAMemory) ! fakesink")
+          .c_str(),
+      &error));
+  fail_unless(pipeline && !error);
+  fail_unless_equals_int(add_fault("cuMemcpy2DAsync_v2@20=1"), 0);  // our second plane
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const auto bus = cudacam::adopt(gst_element_get_bus(pipeline.get()));
+  const cudacam::MessagePtr message(
+      gst_bus_timed_pop_filtered(bus.get(), 100 * GST_SECOND, GST_MESSAGE_ERROR));
+  gst_message_parse_error(message.get(), &error, nullptr);
+  const cudacam::ErrorPtr owned(error);
+  for (const char *part : {"yard", "CUDA device 0", "cuMemcpy2DAsync", "CUDA_ERROR_INVALID_VALUE"})
+    fail_unless(strstr(error->message, part), "no %s in: %s", part, error->message);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  // The decoder reuses its frame as soon as we let go of it: no copy of ours may still read it.
+  fail_unless_equals_int(violations(), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(held_frames_survive_the_decoder_and_the_pipeline) {
+  std::vector<Sample> held;
+  {
+    Run run(stream() + "nvh264dec ! cudacampool name=pool slots=6" + kCuda);
+    run.play(true);
+    fail_unless_equals_int(run.held.size(), 6);
+    fail_unless_equals_uint64(number(run.element("pool"), "dropped"), kFrames - 6);
+    held = std::move(run.held);
+  }
+  for (const auto &sample : held) {
+    const auto *meta = gst_buffer_get_cuda_cam_frame_meta(sample.buffer.get());
+    fail_unless(Run::read(sample.buffer.get(), sample.info) == reference()[meta->sequence]);
+  }
+}
+GST_END_TEST
+
+static Suite *cudacampool_cuda_suite() {
+  auto *suite = suite_create("cudacampool-cuda");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, the_decoder_writes_into_the_slots_pixel_exact);
+  tcase_add_test(tests, cudaupload_writes_into_the_slots);
+  tcase_add_test(tests, foreign_cuda_memory_is_copied_once_pixel_exact);
+  tcase_add_test(tests, a_failed_copy_is_one_error_with_call_code_device_and_camera);
+  tcase_add_test(tests, held_frames_survive_the_decoder_and_the_pipeline);
+  return suite;
+}
+
+int main(int argc, char **argv) {
+  gst_check_init(&argc, &argv);
+  const auto decoder = cudacam::adopt(gst_element_factory_find("nvh264dec"));
+  if (!decoder) {
+    g_print("skipped: no GPU that nvh264dec can use\n");
+    return kSkipped;
+  }
+  encode_stream();
+  const int failed = gst_check_run_suite(cudacampool_cuda_suite(), "cudacampool-cuda", __FILE__);
+  g_unlink(stream_path.c_str());
+  return failed;
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// When cudacamsrc gives up, where it looks for the camera, whom it trusts, and what a connection
+/// that does not close may cost.
+#include <atomic>
+#include <future>
+
+#include "camera-bench.hpp"
+#include "test-camera.hpp"
+#include "test-certificate.hpp"
+
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <gst/check/gstcheck.h>
+#include <gst/rtsp/gstrtspmessage.h>
+
+using cudacam::adopt;
+using cudacam::test::CameraBench;
+using cudacam::test::TestCamera;
+using cudacam::test::TestCameraOptions;
+
+namespace {
+
+std::string at(const TestCamera &camera) {
+  return "location=" + camera.url() + " ";
+}
+
+guint64 losses(const CameraBench &bench, const char *reason) {
+  GstStructure *raw = nullptr;
+  g_object_get(bench.camera(), "statistics", &raw, nullptr);
+  const cudacam::StructurePtr statistics(raw);
+  const auto *value = gst_structure_get_value(raw, "losses");
+  fail_unless(value && GST_VALUE_HOLDS_STRUCTURE(value));
+  guint64 count = 0;
+  gst_structure_get_uint64(gst_value_get_structure(value), reason, &count);
+  return count;
+}
+
+/// A database that trusts the test camera.
+cudacam::ObjectPtr<GTlsDatabase> trust_in_the_test_camera() {
+  char *name = nullptr;
+  const int file = g_file_open_tmp(nullptr, &name, nullptr);
+  fail_unless(file >= 0);
+  const cudacam::CharPtr path(name);
+  g_close(file, nullptr);
+  fail_unless(g_file_set_contents(name, cudacam::test::kTestCertificate, -1, nullptr));
+  auto database = adopt(g_tls_file_database_new(name, nullptr));
+  fail_unless(database != nullptr);
+  g_unlink(name);
+  return cudacam::ObjectPtr<GTlsDatabase>(G_TLS_DATABASE(database.release()));
+}
+
+/// Holds back a TEARDOWN until it is told to let go, as if the connection hung while it is closed.
+class TeardownHold {
+ public:
+  explicit TeardownHold(CameraBench &bench) {
+    g_signal_connect(bench.pipeline(), "deep-element-added", G_CALLBACK(on_element), this);
+  }
+  ~TeardownHold() { let_go(); }
+  void let_go() {
+    if (!released_.exchange(true)) release_.set_value();
+  }
+  unsigned held() const { return held_; }
+
+ private:
+  static void on_element(GstBin *, GstBin *, GstElement *element, TeardownHold *self) {
+    if (g_signal_lookup("before-send", G_OBJECT_TYPE(element)))
+      g_signal_connect(element, "before-send", G_CALLBACK(before_send), self);
+  }
+  static gboolean before_send(GstElement *, GstRTSPMessage *message, TeardownHold *self) {
+    GstRTSPMethod method = GST_RTSP_INVALID;
+    if (message->type == GST_RTSP_MESSAGE_REQUEST)
+      gst_rtsp_message_parse_request(message, &method, nullptr, nullptr);
+    if (method == GST_RTSP_TEARDOWN && !self->released_) {
+      self->held_++;
+      self->released_future_.wait();
+    }
+    return TRUE;
+  }
+
+  std::atomic<bool> released_{false};
+  std::atomic<unsigned> held_{0};
+  std::promise<void> release_;
+  std::shared_future<void> released_future_ = release_.get_future().share();
+};
+
+}  // namespace
+
+GST_START_TEST(used_up_attempts_are_one_error) {
+  TestCamera camera;
+  camera.set_not_found(true);
+  CameraBench bench(at(camera) + "retry-attempts=3");
+  bench.play();
+  bench.wait_status("failed");
+  fail_unless_equals_uint64(bench.statistic<guint64>("attempts"), 4);
+  fail_unless_equals_uint64(bench.statistic<guint64>("num-retry"), 3);
+  fail_unless_equals_uint64(losses(bench, "not-found"), 4);
+  fail_unless_equals_uint64(bench.statistic<guint64>("rtsp-status-code"), 404);
+  fail_unless_equals_uint64(bench.statistic<guint64>("first-frame-delay"), GST_CLOCK_TIME_NONE);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_int(bench.errors.size(), 1);
+  fail_unless(bench.errors[0].find("retry-attempts") != std::string::npos);
+  fail_unless(bench.errors[0].find("path") != std::string::npos);  // what to do about it
+
+  camera.set_not_found(false);
+  bench.play();
+  bench.wait_frames(1);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+GST_START_TEST(an_outage_that_is_too_long_is_one_error) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "retry-timeout=700000000");
+  bench.play();
+  bench.wait_connection(1);
+  bench.wait_frames(3);
+  camera.stop();
+  bench.wait_status("failed");
+  fail_unless(bench.statistic<guint64>("downtime") >= 700 * GST_MSECOND);
+  fail_unless_equals_uint64(losses(bench, "end-of-stream"), 1);
+  fail_unless(losses(bench, "connection-refused") >= 1);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_int(bench.errors.size(), 1);
+  fail_unless_equals_uint64(bench.losses, 1);
+}
+GST_END_TEST
+
+GST_START_TEST(packets_without_frames_while_streaming) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "decode-timeout=500000000");
+  bench.play();
+  bench.wait_connection(1);
+  const auto input = adopt(gst_element_get_static_pad(bench.decoder().get(), "sink"));
+  const auto loss = gst_pad_add_probe(
+      input.get(), GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad *, GstPadProbeInfo *, gpointer) { return GST_PAD_PROBE_DROP; }, nullptr, nullptr);
+  bench.wait_status("closing", "no-frames");
+  gst_pad_remove_probe(input.get(), loss);
+  bench.wait_connection(2);
+  fail_unless(bench.statistic<guint64>("dropped") > 0);
+  fail_unless_equals_uint64(losses(bench, "no-frames"), 1);
+  bench.wait("a bitrate",
+             [](const auto &it) { return it.template statistic<guint64>("bitrate") > 0; });
+  fail_unless(bench.statistic<guint64>("first-frame-delay") < 15 * GST_SECOND);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+GST_START_TEST(asks_where_the_camera_is_before_each_attempt) {
+  TestCamera one, two;
+  two.require_password("admin", "geheim");
+  struct Asked {
+    std::atomic<unsigned> times{0};
+    std::string there, given;
+  } asked;
+  asked.given = one.url();
+  asked.there = "rtsp://admin:geheim@" + two.url().substr(7);
+  CameraBench bench(at(one));
+  g_signal_connect(bench.camera(), "update-uri",
+                   G_CALLBACK(+[](GstElement *, const char *uri, Asked *it) -> char * {
+                     fail_unless_equals_string(uri, it->given.c_str());
+                     return it->times++ == 0 ? nullptr : g_strdup(it->there.c_str());
+                   }),
+                   &asked);
+  bench.play();
+  bench.wait_connection(1);
+  fail_unless_equals_int(asked.times, 1);
+  fail_unless_equals_int(one.clients(), 1);
+  one.close_connections();
+  bench.wait_connection(2);
+  fail_unless_equals_int(asked.times, 2);
+  fail_unless_equals_int(two.clients(), 1);
+  two.stop();
+  bench.wait_warning("connection-refused");
+  bench.set_state(GST_STATE_NULL);
+  fail_unless(bench.everything.find("geheim") == std::string::npos);
+}
+GST_END_TEST
+
+GST_START_TEST(trusts_no_camera_unless_told_to) {
+  TestCameraOptions options;
+  options.tls = true;
+  TestCamera camera(options);
+  CameraBench bench(at(camera));
+  bench.play();
+  bench.wait_warning("untrusted");
+  const auto trust = trust_in_the_test_camera();
+  g_object_set(bench.camera(), "tls-database", trust.get(), nullptr);
+  bench.wait_frames(3);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_int(bench.warnings.size(), 1);
+  fail_unless(bench.warning_texts[0].find("tls-database") != std::string::npos);
+}
+GST_END_TEST
+
+GST_START_TEST(certificate_checks_can_be_lowered) {
+  TestCameraOptions options;
+  options.tls = true;
+  TestCamera camera(options);
+  CameraBench bench(at(camera) + "tls-validation-flags=0");
+  bench.play();
+  bench.wait_frames(3);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless(bench.warnings.empty());
+}
+GST_END_TEST
+
+GST_START_TEST(connections_that_do_not_close_are_bounded_and_reaped) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "teardown-timeout=1000000 max-quarantined=2");
+  TeardownHold hold(bench);
+  bench.play();
+  for (guint64 connection = 1; connection <= 2; connection++) {
+    bench.wait_connection(connection);
+    g_signal_emit_by_name(bench.camera(), "reconnect");
+    bench.wait("a connection that hangs", [&](const auto &) { return hold.held() == connection; });
+  }
+  // Two hang: no third one is opened until they are gone.
+  bench.wait_warning("busy");
+  fail_unless_equals_uint64(bench.statistic<guint64>("quarantined"), 2);
+  fail_unless_equals_uint64(bench.statistic<guint64>("connections"), 2);
+  hold.let_go();
+  bench.wait_connection(3);
+  bench.wait("an empty quarantine",
+             [](const auto &it) { return it.template statistic<guint64>("quarantined") == 0; });
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+static Suite *cudacamsrc_limits_suite() {
+  auto *suite = suite_create("cudacamsrc-limits");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, used_up_attempts_are_one_error);
+  tcase_add_test(tests, an_outage_that_is_too_long_is_one_error);
+  tcase_add_test(tests, packets_without_frames_while_streaming);
+  tcase_add_test(tests, asks_where_the_camera_is_before_each_attempt);
+  tcase_add_test(tests, trusts_no_camera_unless_told_to);
+  tcase_add_test(tests, certificate_checks_can_be_lowered);
+  tcase_add_test(tests, connections_that_do_not_close_are_bounded_and_reaped);
+  return suite;
+}
+GST_CHECK_MAIN(cudacamsrc_limits)

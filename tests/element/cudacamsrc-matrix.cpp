@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Every way in which a camera fails, over TCP and UDP: one failure makes one outage, and frames
+/// come back in order. And many cameras at once.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "camera-bench.hpp"
+#include "test-camera.hpp"
+
+#include <gst/check/gstcheck.h>
+#include <gst/rtsp/gstrtspmessage.h>
+
+using cudacam::test::CameraBench;
+using cudacam::test::CameraCodec;
+using cudacam::test::count_entries;
+using cudacam::test::TestCamera;
+using cudacam::test::TestCameraOptions;
+
+namespace {
+
+/// Restarts the camera in the middle of the next handshake that it is armed for.
+class HandshakeBreaker {
+ public:
+  HandshakeBreaker(CameraBench &bench, TestCamera &camera) : camera_(camera) {
+    g_signal_connect(bench.pipeline(), "deep-element-added", G_CALLBACK(on_element), this);
+  }
+  void arm() { armed_ = true; }
+  bool done() const { return !armed_; }
+
+ private:
+  static void on_element(GstBin *, GstBin *, GstElement *element, HandshakeBreaker *self) {
+    if (g_signal_lookup("before-send", G_OBJECT_TYPE(element)))
+      g_signal_connect(element, "before-send", G_CALLBACK(before_send), self);
+  }
+  static gboolean before_send(GstElement *, GstRTSPMessage *message, HandshakeBreaker *self) {
+    GstRTSPMethod method = GST_RTSP_INVALID;
+    if (message->type == GST_RTSP_MESSAGE_REQUEST)
+      gst_rtsp_message_parse_request(message, &method, nullptr, nullptr);
+    if (method == GST_RTSP_SETUP && self->armed_.exchange(false)) {
+      self->camera_.stop();
+      self->camera_.start();
+    }
+    return TRUE;
+  }
+
+  TestCamera &camera_;
+  std::atomic<bool> armed_{false};
+};
+
+struct Case {
+  std::string name;
+  std::function<void()> lose;
+  /// What the user is told before the camera is well again; empty: nothing to wait for.
+  std::string warning;
+  std::function<void()> heal = [] {};
+};
+
+void check_matrix(const std::string &transport) {
+  TestCameraOptions options;
+  options.width = 320;
+  options.height = 192;
+  options.gop = 10;
+  TestCamera camera(options);
+  CameraBench bench("location=" + camera.url() + " protocols=" + transport +
+                    " latency=50 stall-timeout=3000000000 teardown-timeout=300000000");
+  HandshakeBreaker breaker(bench, camera);
+  const auto cut = [&] { camera.close_connections(); };
+  const auto refused_with = [&](unsigned status, const char *reason) {
+    return Case{std::to_string(status),
+                [&camera, status] {
+                  camera.refuse(status);
+                  camera.close_connections();
+                },
+                reason, [&camera] { camera.refuse(0); }};
+  };
+  const Case cases[] = {
+      {"FIN", cut, ""},
+      {"RST", [&] { camera.reset_connections(); }, ""},
+      {"frozen", [&] { camera.freeze(); }, "stalled", [&] { camera.unfreeze(); }},
+      {"BYE", [&] { camera.send_eos(); }, ""},
+      {"TEARDOWN ignored",
+       [&] {
+         camera.freeze();
+         g_signal_emit_by_name(bench.camera(), "reconnect");
+       },
+       "", [&] { camera.unfreeze(); }},
+      {"401",
+       [&] {
+         camera.require_password("admin", "secret");
+         cut();
+       },
+       "unauthorized", [&] { camera.require_password("", ""); }},
+      refused_with(404, "not-found"),
+      refused_with(453, "busy"),
+      refused_with(454, "busy"),
+      refused_with(503, "busy"),
+      {"slow first keyframe",
+       [&] {
+         camera.set_first_keyframe_delay(std::chrono::milliseconds(700));
+         cut();
+       },
+       "", [&] { camera.set_first_keyframe_delay(std::chrono::milliseconds(0)); }},
+      {"restart during the handshake",
+       [&] {
+         breaker.arm();
+         cut();
+       },
+       ""},
+      {"port closed", [&] { camera.stop(); }, "connection-refused", [&] { camera.start(); }},
+      {"name unknown",
+       [&] {
+         g_object_set(bench.camera(), "location", "rtsp://no-such-camera.invalid/cam", nullptr);
+         cut();
+       },
+       "unknown-host",
+       [&] { g_object_set(bench.camera(), "location", camera.url().c_str(), nullptr); }},
+      {"audio only",
+       [&] {
+         camera.set_codec(CameraCodec::kAudio);
+         cut();
+       },
+       "no-video", [&] { camera.set_codec(CameraCodec::kH264); }},
+      {"H.265 now",
+       [&] {
+         camera.set_codec(CameraCodec::kH265);
+         cut();
+       },
+       ""},
+      {"H.264 again",
+       [&] {
+         camera.set_codec(CameraCodec::kH264);
+         cut();
+       },
+       ""},
+      {"larger",
+       [&] {
+         camera.set_resolution(640, 360);
+         cut();
+       },
+       ""},
+      {"smaller",
+       [&] {
+         camera.set_resolution(256, 96);
+         cut();
+       },
+       ""},
+      {"timestamps begin anew",
+       [&] {
+         camera.set_rtp_start(0);
+         cut();
+       },
+       ""},
+  };
+
+  bench.play();
+  guint64 connection = 1;
+  bench.wait_connection(connection);
+  for (const auto &it : cases) {
+    std::size_t told = 0;
+    bench.wait("a look at the warnings", [&](const auto &b) {
+      told = b.warnings.size();
+      return true;
+    });
+    it.lose();
+    bench.wait(it.name.c_str(), [&](const auto &b) { return b.losses >= connection; });
+    if (!it.warning.empty()) {
+      bench.wait((it.name + ": " + it.warning).c_str(), [&](const auto &b) {
+        return std::count(b.warnings.begin() + told, b.warnings.end(), it.warning) > 0;
+      });
+    }
+    it.heal();
+    bench.wait_connection(++connection);
+    bench.wait_frames(5);
+    fail_unless(bench.statistic<guint64>("outages") == connection - 1, "%s over %s",
+                it.name.c_str(), transport.c_str());
+  }
+  fail_unless(breaker.done());
+  fail_unless_equals_uint64(bench.statistic<guint64>("decoders"), 3);  // the codec changed twice
+  bench.set_state(GST_STATE_NULL);
+  fail_unless(std::count(bench.warnings.begin(), bench.warnings.end(), "decoder-failed") == 0);
+  fail_unless_equals_uint64(bench.losses, std::size(cases));
+  fail_unless_equals_uint64(bench.gaps, std::size(cases));
+  fail_unless_equals_uint64(bench.checker.bad(), 0);
+  fail_unless_equals_uint64(bench.segments, 1);
+  fail_unless_equals_uint64(bench.stream_starts, 1);
+  fail_unless_equals_uint64(bench.eos + bench.flushes, 0);
+  fail_unless(bench.errors.empty());
+  GstClockTime last = 0;
+  for (const auto &output : bench.outputs) {
+    if (output.kind != cudacam::test::Output::frame) continue;
+    fail_unless(output.time > last);
+    last = output.time;
+  }
+}
+
+}  // namespace
+
+GST_START_TEST(every_failure_over_tcp) {
+  check_matrix("tcp");
+}
+GST_END_TEST
+
+GST_START_TEST(every_failure_over_udp) {
+  check_matrix("udp");
+}
+GST_END_TEST
+
+GST_START_TEST(twenty_cameras_die_and_return_together) {
+  TestCameraOptions options;
+  options.width = 256;
+  options.height = 96;
+  options.fps = 5;
+  TestCamera camera(options);
+  std::vector<std::unique_ptr<CameraBench>> benches;
+  for (int i = 0; i < 20; i++) {
+    benches.push_back(std::make_unique<CameraBench>("location=" + camera.url() + " latency=50"));
+    benches.back()->play();
+  }
+  unsigned threads = 0, files = 0;
+  for (guint64 round = 1; round <= 6; round++) {
+    for (auto &bench : benches) bench->wait_connection(round);
+    // The camera is in this process: what it keeps of old clients is not ours.
+    benches[0]->wait("twenty clients", [&](const auto &) { return camera.clients() == 20; });
+    if (round == 3) {
+      threads = count_entries("/proc/self/task");
+      files = count_entries("/proc/self/fd");
+    }
+    if (round == 6) break;
+    camera.stop();
+    for (auto &bench : benches)
+      bench->wait("a loss", [&](const auto &it) { return it.losses >= round; });
+    camera.start();
+  }
+  benches[0]->wait("threads gone",
+                   [&](const auto &) { return count_entries("/proc/self/task") <= threads; });
+  benches[0]->wait("files gone",
+                   [&](const auto &) { return count_entries("/proc/self/fd") <= files; });
+  for (auto &bench : benches) {
+    fail_unless_equals_uint64(bench->statistic<guint64>("decoders"), 1);
+    fail_unless_equals_uint64(bench->statistic<guint64>("outages"), 5);
+    bench->set_state(GST_STATE_NULL);
+    fail_unless_equals_uint64(bench->checker.bad(), 0);
+    fail_unless_equals_uint64(bench->segments, 1);
+    fail_unless(bench->errors.empty());
+  }
+}
+GST_END_TEST
+
+static Suite *cudacamsrc_matrix_suite() {
+  auto *suite = suite_create("cudacamsrc-matrix");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, every_failure_over_tcp);
+  tcase_add_test(tests, every_failure_over_udp);
+  tcase_add_test(tests, twenty_cameras_die_and_return_together);
+  return suite;
+}
+GST_CHECK_MAIN(cudacamsrc_matrix)

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The gate in front of the kept decoder.
+#include "decode/decoder-stage.hpp"
+
+#include <gst/check/gstcheck.h>
+
+using cudacam::adopt;
+using cudacam::BufferPtr;
+using cudacam::DecoderStage;
+using cudacam::Generation;
+using cudacam::Reason;
+
+namespace {
+
+/// A stage in a bin of its own, downstream of nothing.
+struct Fixture {
+  Fixture() {
+    gst_element_set_state(GST_ELEMENT(bin.get()), GST_STATE_PAUSED);
+    stage.start();
+  }
+  ~Fixture() {
+    gst_element_set_state(GST_ELEMENT(bin.get()), GST_STATE_NULL);
+    stage.stop();
+  }
+  bool caps_from(Generation from) {
+    const cudacam::CapsPtr caps(gst_caps_from_string(cudacam::find_codec("H264")->caps));
+    return stage.on_caps(from, *cudacam::find_codec("H264"), caps.get());
+  }
+  GstFlowReturn buffer_from(Generation from, bool keyframe) {
+    BufferPtr buffer(gst_buffer_new_allocate(nullptr, 16, nullptr));
+    if (!keyframe) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DELTA_UNIT);
+    return stage.on_buffer(from, std::move(buffer), std::chrono::seconds(1));
+  }
+  void enter(Generation generation, const char *decoder = "") {
+    stage.enter(generation, {"cam", decoder, 0});
+  }
+
+  cudacam::ObjectPtr<GstBin> bin{cudacam::sink(GST_BIN(gst_bin_new("bin")))};
+  GstPad *source = [this] {
+    auto *pad = gst_ghost_pad_new_no_target("src", GST_PAD_SRC);
+    gst_element_add_pad(GST_ELEMENT(bin.get()), pad);
+    return pad;
+  }();
+  unsigned failures = 0;
+  std::string sentence;
+  std::vector<std::string> fallbacks;
+  DecoderStage stage{
+      bin.get(),
+      source,
+      {[](Generation) {},
+       [this](Generation, cudacam::Failure failure) {
+         failures++;
+         sentence = failure.sentence;
+       },
+       [](GstFlowReturn) {}, [this](std::string text) { fallbacks.push_back(std::move(text)); },
+       [](cudacam::ObjectPtr<GstElement> decoder) {
+         gst_element_set_state(decoder.get(), GST_STATE_NULL);
+       }}};
+};
+
+}  // namespace
+
+GST_START_TEST(only_the_current_connection_enters) {
+  Fixture f;
+  fail_unless(!f.caps_from(1));
+  f.enter(2);
+  fail_unless(!f.caps_from(1));
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_FLUSHING);
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 0);
+  fail_unless(f.caps_from(2));
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 1);
+  f.stage.leave(Reason::stalled);
+  fail_unless_equals_int(f.buffer_from(2, true), GST_FLOW_FLUSHING);
+  fail_unless(!f.caps_from(2));
+}
+GST_END_TEST
+
+GST_START_TEST(nothing_enters_before_a_keyframe) {
+  Fixture f;
+  f.enter(1);
+  fail_unless(f.caps_from(1));
+  for (int i = 0; i < 3; i++) fail_unless_equals_int(f.buffer_from(1, false), GST_FLOW_OK);
+  fail_unless_equals_uint64(f.stage.statistics().skipped, 3);
+  fail_unless_equals_uint64(f.stage.fed(), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(a_decoder_without_output_is_not_kept) {
+  Fixture f;
+  f.enter(1);
+  fail_unless(f.caps_from(1));
+  f.buffer_from(1, true);  // nonsense
+  f.stage.leave(Reason::no_frames);
+  f.enter(2);
+  fail_unless(f.caps_from(2));
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 2);
+}
+GST_END_TEST
+
+GST_START_TEST(a_decoder_that_was_not_fed_is_kept) {
+  Fixture f;
+  f.enter(1);
+  fail_unless(f.caps_from(1));
+  f.stage.leave(Reason::stalled);
+  f.enter(2);
+  fail_unless(f.caps_from(2));
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 1);
+  f.stage.leave(Reason::stalled);
+  f.enter(3, "openh264dec");  // unless another one is wished for
+  fail_unless(f.caps_from(3));
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 2);
+}
+GST_END_TEST
+
+GST_START_TEST(a_missing_decoder_is_a_failure) {
+  Fixture f;
+  f.enter(1, "nosuchdec");
+  fail_unless(!f.caps_from(1));
+  fail_unless_equals_int(f.failures, 1);
+  fail_unless(f.sentence.find("nosuchdec") != std::string::npos);
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_NOT_NEGOTIATED);
+}
+GST_END_TEST
+
+static Suite *decoder_stage_suite() {
+  auto *suite = suite_create("decoder-stage");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, only_the_current_connection_enters);
+  tcase_add_test(tests, nothing_enters_before_a_keyframe);
+  tcase_add_test(tests, a_decoder_without_output_is_not_kept);
+  tcase_add_test(tests, a_decoder_that_was_not_fed_is_kept);
+  tcase_add_test(tests, a_missing_decoder_is_a_failure);
+  return suite;
+}
+GST_CHECK_MAIN(decoder_stage)

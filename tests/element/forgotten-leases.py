@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Programs that forget their leases end well all the same.
+
+forgotten-leases.py FORGETFUL_READER: TAP on stdout.
+"""
+import signal
+import subprocess
+import sys
+
+ROUNDS = 5
+DEADLINE = 60  # seconds; for hangs
+
+
+def ends_well(program, ending, send=None):
+    """Whether the program ends by itself with status 0 and says nothing but "ready"."""
+    process = subprocess.Popen([program, ending], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    if process.stdout.readline() == 'ready\n' and send:
+        process.send_signal(send)
+    try:
+        output, errors = process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return False, 'it hangs'
+    good = process.returncode == 0 and not output and not errors
+    return good, f'status {process.returncode}\n{output}{errors}'
+
+
+def main():
+    endings = [('teardown', None), ('exit', None), ('signal', signal.SIGTERM)]
+    print(f'1..{len(endings)}')
+    for number, (ending, send) in enumerate(endings, 1):
+        for _ in range(ROUNDS):
+            good, why = ends_well(sys.argv[1], ending, send)
+            if not good:
+                break
+        print('ok' if good else 'not ok', number, '-', ending)
+        if not good:
+            print(''.join(f'# {line}\n' for line in why.splitlines()[-30:]))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What cudacamsink does about readers: limits, queues, revocation, reports, the way to READY.
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "lease-bench.hpp"
+
+using namespace cudacam::test;
+using cudacam::StructurePtr;
+
+namespace {
+
+/// A field of a holder's statistics.
+guint64 holder_number(GstElement *sink, const char *holder, const char *field) {
+  const auto all = statistics(sink);
+  const auto inner = [](const GstStructure *outer, const char *name) {
+    return gst_value_get_structure(gst_structure_get_value(outer, name));
+  };
+  const auto *row = inner(inner(all.get(), "holders"), holder);
+  guint64 wide = 0;
+  guint narrow = 0;
+  if (gst_structure_get_uint64(row, field, &wide)) return wide;
+  fail_unless(gst_structure_get_uint(row, field, &narrow), "no field %s", field);
+  return narrow;
+}
+
+void expect_error(GError *error, GstCudaCamLeaseError code) {
+  fail_unless(g_error_matches(error, GST_CUDA_CAM_LEASE_ERROR, code));
+  g_error_free(error);
+}
+
+/// The bus of an element, for its lifetime.
+class Bus {
+ public:
+  explicit Bus(GstElement *element) : element_(element), bus_(gst_bus_new()) {
+    gst_element_set_bus(element_, bus_);
+  }
+  ~Bus() {
+    gst_element_set_bus(element_, nullptr);
+    gst_object_unref(bus_);
+  }
+  Bus(const Bus &) = delete;
+  Bus &operator=(const Bus &) = delete;
+  cudacam::MessagePtr wait(GstMessageType type) {
+    return cudacam::MessagePtr(gst_bus_timed_pop_filtered(bus_, kLong, type));
+  }
+  bool has(GstMessageType type) {
+    return cudacam::MessagePtr(gst_bus_pop_filtered(bus_, type)) != nullptr;
+  }
+
+ private:
+  GstElement *element_;
+  GstBus *bus_;
+};
+
+void push_camera_event(LeaseBench &bench, guint64 connection, gboolean streaming) {
+  gst_harness_push_event(bench.harness(),
+                         gst_cuda_cam_event_new_camera("door", connection, streaming,
+                                                       streaming ? nullptr : "cable pulled"));
+}
+
+}  // namespace
+
+GST_START_TEST(a_holder_cannot_take_more_than_max_leases) {
+  LeaseBench bench("cudacampool slots=4 ! cudacamsink max-leases=1");
+  bench.push(1);
+  auto lease = bench.acquire("greedy");
+  bench.push(2);
+  GError *error = nullptr;
+  fail_unless(!bench.acquire("greedy", kLong, &error));
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_LIMIT);
+  fail_unless_equals_int(value(bench.acquire("modest")), 2);
+  lease.reset();
+  fail_unless_equals_int(value(bench.acquire("greedy")), 2);
+  g_object_set(bench.sink(), "max-leases", 2u, nullptr);
+  const auto one = bench.acquire("other");
+  bench.push(3);
+  fail_unless(bench.acquire("other") != nullptr);
+}
+GST_END_TEST
+
+GST_START_TEST(a_holder_with_a_queue_gets_every_frame) {
+  LeaseBench bench("cudacampool slots=8 ! cudacamsink");
+  const auto holder = bench.every("recorder", 3);
+  fail_unless_equals_string(gst_cuda_cam_holder_get_name(holder.get()), "recorder");
+  for (guint8 i = 0; i < 5; ++i) bench.push(i);
+  for (guint8 i = 2; i < 5; ++i)
+    fail_unless_equals_int(value(LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr))),
+                           i);
+  GError *error = nullptr;
+  fail_unless(!gst_cuda_cam_holder_acquire(holder.get(), 0, &error));
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_TIMEOUT);
+  fail_unless_equals_uint64(holder_number(bench.sink(), "recorder", "dropped"), 2);
+  fail_unless_equals_uint64(holder_number(bench.sink(), "recorder", "taken"), 3);
+}
+GST_END_TEST
+
+GST_START_TEST(a_holder_is_one_of_its_name_and_ends_with_its_last_reference) {
+  LeaseBench bench("cudacampool slots=8 ! cudacamsink");
+  auto holder = bench.every("recorder", 3);
+  GError *error = nullptr;
+  fail_unless(!bench.every("recorder", 1, &error));
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_EXISTS);
+  HolderPtr other(gst_cuda_cam_holder_ref(holder.get()));
+  holder.reset();
+  for (guint8 i = 0; i < 3; ++i) bench.push(i);
+  fail_unless_equals_int(value(bench.acquire("recorder")), 0);
+  other.reset();
+  bench.push(3);
+  fail_unless_equals_int(value(bench.acquire("recorder")), 3);  // the newest, as without a holder
+  fail_unless(bench.every("recorder", 1) != nullptr);
+}
+GST_END_TEST
+
+GST_START_TEST(a_holder_outlives_states_and_the_owner_of_the_sink) {
+  HolderPtr holder;
+  {
+    LeaseBench bench("cudacampool slots=8 ! cudacamsink");
+    gst_element_set_state(bench.harness()->element, GST_STATE_NULL);
+    holder = bench.every("recorder", 3);
+    gst_element_set_state(bench.harness()->element, GST_STATE_PLAYING);
+    gst_harness_set_src_caps_str(bench.harness(), kCaps);
+    bench.push(1);
+    bench.push(2);
+    fail_unless_equals_int(value(LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr))),
+                           1);
+  }
+  GError *error = nullptr;
+  fail_unless(!gst_cuda_cam_holder_acquire(holder.get(), kLong, &error));
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
+}
+GST_END_TEST
+
+GST_START_TEST(revoking_ends_the_wait_not_the_frame) {
+  LeaseBench bench;
+  bench.push(1);
+  auto stuck = bench.acquire("stuck");
+  const auto other = bench.acquire("other");
+  fail_unless(!gst_cuda_cam_lease_is_revoked(stuck.get()));
+  fail_unless_equals_int(bench.revoke("stuck"), 1);
+  fail_unless(gst_cuda_cam_lease_is_revoked(stuck.get()));
+  fail_unless(!gst_cuda_cam_lease_is_revoked(other.get()));
+  fail_unless_equals_uint64(number(bench.sink(), "lost"), 1);
+  fail_unless_equals_uint64(number(bench.sink(), "outstanding"), 1);
+  for (guint8 i = 2; i < 50; ++i) bench.push(i);
+  fail_unless_equals_int(value(stuck), 1);
+  fail_unless_equals_int(bench.revoke(nullptr), 1);
+  fail_unless(flag(bench.drain(kLong), "drained"));
+  gst_cuda_cam_lease_release(stuck.get());
+  fail_unless(gst_cuda_cam_lease_is_revoked(stuck.get()));
+  fail_unless_equals_uint64(number(bench.sink(), "lost"), 1);
+  fail_unless_equals_uint64(holder_number(bench.sink(), "stuck", "revoked"), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(an_overdue_lease_is_reported_once) {
+  LeaseBench bench("cudacampool ! cudacamsink lease-timeout=1");
+  Bus bus(bench.sink());
+  std::promise<std::string> told;
+  g_signal_connect(bench.sink(), "lease-overdue",
+                   G_CALLBACK(+[](GstElement *, const gchar *holder, guint64,
+                                  std::promise<std::string> *promise) {
+                     promise->set_value(holder);  // throws at a second call
+                   }),
+                   &told);
+  bench.push(1);
+  const auto lease = bench.acquire("slow");
+  const auto message = bus.wait(GST_MESSAGE_ELEMENT);
+  const auto *fields = gst_message_get_structure(message.get());
+  guint64 age = 0;
+  fail_unless(gst_structure_has_name(fields, "cudacam-lease-overdue"));
+  fail_unless_equals_string(gst_structure_get_string(fields, "holder"), "slow");
+  fail_unless(gst_structure_get_uint64(fields, "age", &age) && age >= 1);
+  fail_unless(told.get_future().get() == "slow");
+  fail_unless_equals_uint64(holder_number(bench.sink(), "slow", "overdue"), 1);
+  gst_element_set_state(bench.harness()->element, GST_STATE_NULL);  // ends the watch
+  fail_unless(!bus.has(GST_MESSAGE_ELEMENT));
+}
+GST_END_TEST
+
+GST_START_TEST(a_lease_timeout_set_later_holds_for_leases_that_are_out) {
+  LeaseBench bench;
+  Bus bus(bench.sink());
+  bench.push(1);
+  const auto lease = bench.acquire("slow");
+  g_object_set(bench.sink(), "lease-timeout", kLong, nullptr);
+  g_object_set(bench.sink(), "lease-timeout", guint64{0}, nullptr);
+  g_object_set(bench.sink(), "lease-timeout", guint64{1}, nullptr);
+  fail_unless(bus.wait(GST_MESSAGE_ELEMENT) != nullptr);
+}
+GST_END_TEST
+
+GST_START_TEST(signals_tell_of_frames_and_drains) {
+  LeaseBench bench;
+  int frames = 0;
+  std::vector<bool> drained;
+  g_signal_connect(bench.sink(), "new-frame",
+                   G_CALLBACK(+[](GstElement *, int *count) { ++*count; }), &frames);
+  g_signal_connect(bench.sink(), "drained",
+                   G_CALLBACK(+[](GstElement *, GstStructure *answer, std::vector<bool> *list) {
+                     gboolean complete = FALSE;
+                     gst_structure_get_boolean(answer, "drained", &complete);
+                     list->push_back(complete);
+                   }),
+                   &drained);
+  bench.push(1);
+  bench.push(2);
+  fail_unless_equals_int(frames, 2);
+  auto lease = bench.acquire("reader");
+  bench.drain(0);
+  lease.reset();
+  bench.drain(0);
+  fail_unless(drained == std::vector<bool>({false, true}));
+}
+GST_END_TEST
+
+GST_START_TEST(signals_tell_of_the_camera) {
+  LeaseBench bench;
+  std::vector<std::string> told;
+  g_signal_connect(bench.sink(), "camera-back",
+                   G_CALLBACK(+[](GstElement *, const gchar *camera, guint64 connection,
+                                  std::vector<std::string> *list) {
+                     list->push_back(camera + std::to_string(connection));
+                   }),
+                   &told);
+  g_signal_connect(bench.sink(), "camera-lost",
+                   G_CALLBACK(+[](GstElement *, const gchar *camera, const gchar *reason,
+                                  std::vector<std::string> *list) {
+                     list->push_back(std::string(camera) + ": " + reason);
+                   }),
+                   &told);
+  push_camera_event(bench, 1, TRUE);
+  push_camera_event(bench, 1, TRUE);  // as after linking anew
+  push_camera_event(bench, 1, FALSE);
+  push_camera_event(bench, 2, TRUE);
+  fail_unless(told == std::vector<std::string>({"door1", "door: cable pulled", "door2"}));
+}
+GST_END_TEST
+
+GST_START_TEST(the_way_to_ready_waits_for_leases_but_not_for_long) {
+  LeaseBench bench("cudacampool ! cudacamsink drain-timeout=60000000000");
+  bench.push(1);
+  auto lease = bench.acquire("reader");
+  auto stopping = std::async(std::launch::async,
+                             [&] { return gst_element_set_state(bench.sink(), GST_STATE_READY); });
+  GError *error = nullptr;
+  fail_unless(!bench.acquire("reader", kLong, &error));
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
+  fail_unless(stopping.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  lease.reset();
+  fail_unless_equals_int(stopping.get(), GST_STATE_CHANGE_SUCCESS);
+
+  LeaseBench hasty("cudacampool ! cudacamsink drain-timeout=1");
+  hasty.push(1);
+  const auto kept = hasty.acquire("reader");
+  fail_unless_equals_int(gst_element_set_state(hasty.sink(), GST_STATE_READY),
+                         GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_int(value(kept), 1);
+  fail_unless_equals_uint64(number(hasty.sink(), "outstanding"), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(planes_are_readable_without_gstreamer) {
+  LeaseBench bench;
+  gst_harness_set_src_caps_str(bench.harness(),
+                               "video/x-raw,format=NV12,width=6,height=4,framerate=30/1");
+  auto *frame = gst_harness_create_buffer(bench.harness(), 48);  // pitch 8, UV from byte 32
+  gst_buffer_memset(frame, 0, 1, 32);
+  gst_buffer_memset(frame, 32, 2, 16);
+  gst_harness_push(bench.harness(), frame);
+  const auto lease = bench.acquire("reader");
+  GstCudaCamPlane plane{};
+  for (guint i = 0; i < 2; ++i) {
+    fail_unless(gst_cuda_cam_lease_get_plane(lease.get(), i, &plane));
+    fail_unless_equals_uint64(plane.pitch, 8);
+    fail_unless_equals_uint64(plane.row_bytes, 6);
+    fail_unless_equals_int(plane.rows, i ? 2 : 4);
+    fail_unless(!plane.on_gpu);
+    const auto *last = reinterpret_cast<const guint8 *>(static_cast<guintptr>(plane.address)) +
+                       plane.pitch * (plane.rows - 1) + plane.row_bytes - 1;
+    fail_unless_equals_int(*last, i + 1);
+  }
+  fail_unless(!gst_cuda_cam_lease_get_plane(lease.get(), 2, &plane));
+  gst_cuda_cam_lease_release(lease.get());
+  fail_unless(!gst_cuda_cam_lease_get_plane(lease.get(), 0, &plane));
+}
+GST_END_TEST
+
+GST_START_TEST(several_sinks_behind_one_tee_lend_the_same_frames) {
+  auto *pipeline = gst_parse_launch(
+      "videotestsrc num-buffers=1 ! cudacampool ! tee name=t t. ! queue ! cudacamsink name=a "
+      "t. ! queue ! cudacamsink name=b",
+      nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  std::vector<LeasePtr> leases;
+  for (const char *name : {"a", "b"}) {
+    auto *sink = gst_bin_get_by_name(GST_BIN(pipeline), name);
+    leases.emplace_back(
+        gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink), "reader", kLong, nullptr));
+    gst_object_unref(sink);
+  }
+  const auto memory = [](const LeasePtr &lease) {
+    return gst_buffer_peek_memory(gst_cuda_cam_lease_get_buffer(lease.get()), 0);
+  };
+  fail_unless(memory(leases[0]) == memory(leases[1]));
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
+static Suite *lease_control_suite() {
+  auto *suite = suite_create("lease-control");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, a_holder_cannot_take_more_than_max_leases);
+  tcase_add_test(tests, a_holder_with_a_queue_gets_every_frame);
+  tcase_add_test(tests, a_holder_is_one_of_its_name_and_ends_with_its_last_reference);
+  tcase_add_test(tests, a_holder_outlives_states_and_the_owner_of_the_sink);
+  tcase_add_test(tests, revoking_ends_the_wait_not_the_frame);
+  tcase_add_test(tests, an_overdue_lease_is_reported_once);
+  tcase_add_test(tests, a_lease_timeout_set_later_holds_for_leases_that_are_out);
+  tcase_add_test(tests, signals_tell_of_frames_and_drains);
+  tcase_add_test(tests, signals_tell_of_the_camera);
+  tcase_add_test(tests, the_way_to_ready_waits_for_leases_but_not_for_long);
+  tcase_add_test(tests, planes_are_readable_without_gstreamer);
+  tcase_add_test(tests, several_sinks_behind_one_tee_lend_the_same_frames);
+  return suite;
+}
+
+GST_CHECK_MAIN(lease_control)

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The query that tells what is outstanding.
+#include <vector>
+
+#include "lease-bench.hpp"
+
+using namespace cudacam::test;
+using cudacam::QueryPtr;
+
+namespace {
+
+using Entries = std::vector<GstCudaCamOutstanding>;
+
+/// What was answered; the strings live as long as the query.
+Entries entries(GstQuery *query, const char *element) {
+  Entries result;
+  GstCudaCamOutstanding frame{};
+  for (guint i = 0; gst_cuda_cam_query_parse_nth_outstanding(query, i, &frame); ++i)
+    if (g_str_has_prefix(frame.element, element)) result.push_back(frame);
+  return result;
+}
+
+QueryPtr ask(GstElement *sink) {
+  QueryPtr query(gst_cuda_cam_query_new_outstanding());
+  fail_unless(gst_element_query(sink, query.get()));
+  return query;
+}
+
+}  // namespace
+
+GST_START_TEST(an_entry_reads_as_it_was_written) {
+  const QueryPtr query(gst_cuda_cam_query_new_outstanding());
+  fail_unless(gst_cuda_cam_query_is_outstanding(query.get()));
+  fail_unless_equals_int(gst_cuda_cam_query_get_n_outstanding(query.get()), 0);
+  const GstCudaCamOutstanding slot{"pool", 1, 2, 0, nullptr, FALSE};
+  const GstCudaCamOutstanding lease{"sink", 3, 4, 5, "reader", TRUE};
+  gst_cuda_cam_query_add_outstanding(query.get(), &slot);
+  gst_cuda_cam_query_add_outstanding(query.get(), &lease);
+  fail_unless_equals_int(gst_cuda_cam_query_get_n_outstanding(query.get()), 2);
+  const auto a = entries(query.get(), "pool").at(0);
+  fail_unless(a.memory == 1 && a.memory_references == 2 && !a.holder);
+  const auto b = entries(query.get(), "sink").at(0);
+  fail_unless(b.memory == 3 && b.memory_references == 4 && b.buffer_references == 5 && b.revoked);
+  fail_unless_equals_string(b.holder, "reader");
+}
+GST_END_TEST
+
+GST_START_TEST(other_queries_are_not_taken_for_it) {
+  for (auto *query :
+       {gst_query_new_position(GST_FORMAT_TIME),
+        gst_query_new_custom(GST_QUERY_CUSTOM, gst_structure_new_empty("other")),
+        gst_query_new_custom(GST_QUERY_CUSTOM,
+                             gst_structure_new_empty(GST_CUDA_CAM_QUERY_OUTSTANDING))}) {
+    const QueryPtr owned(query);
+    fail_unless(!gst_cuda_cam_query_is_outstanding(query));
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(leases_and_slots_are_told) {
+  LeaseBench bench("cudacampool slots=4 ! queue ! cudacamsink");
+  bench.push(1);
+  auto lease = bench.acquire("reader", kLong);
+  bench.drain(0);  // forgets the newest frame
+  auto query = ask(bench.sink());
+  auto leases = entries(query.get(), "cudacamsink");
+  fail_unless_equals_int(leases.size(), 1);
+  fail_unless_equals_string(leases[0].holder, "reader");
+  fail_unless_equals_int(leases[0].buffer_references, 2);
+  fail_unless(!leases[0].revoked);
+  auto slots = entries(query.get(), "cudacampool");
+  fail_unless_equals_int(slots.size(), 1);
+  fail_unless(slots[0].memory == leases[0].memory);
+  fail_unless_equals_int(slots[0].memory_references, 1);
+
+  bench.revoke(nullptr);
+  query = ask(bench.sink());
+  leases = entries(query.get(), "cudacamsink");
+  fail_unless_equals_int(leases.size(), 1);
+  fail_unless(leases[0].revoked);
+
+  lease.reset();
+  fail_unless_equals_int(gst_cuda_cam_query_get_n_outstanding(ask(bench.sink()).get()), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(who_keeps_a_frame_without_a_lease_shows_at_the_pool) {
+  LeaseBench bench;
+  bench.push(1);
+  auto lease = bench.acquire("reader");
+  const cudacam::BufferPtr copy(gst_buffer_copy(gst_cuda_cam_lease_get_buffer(lease.get())));
+  lease.reset();
+  bench.drain(0);
+  const auto query = ask(bench.sink());
+  fail_unless(entries(query.get(), "cudacamsink").empty());
+  fail_unless_equals_int(entries(query.get(), "cudacampool").size(), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(earlier_generations_are_told) {
+  LeaseBench bench;
+  bench.push(1);
+  const auto lease = bench.acquire("reader");
+  gst_harness_set_src_caps_str(bench.harness(),
+                               "video/x-raw,format=GRAY8,width=8,height=2,framerate=30/1");
+  bench.push(2);
+  const auto query = ask(bench.sink());
+  fail_unless_equals_int(entries(query.get(), "cudacampool").size(), 2);
+}
+GST_END_TEST
+
+static Suite *outstanding_query_suite() {
+  auto *suite = suite_create("outstanding-query");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, an_entry_reads_as_it_was_written);
+  tcase_add_test(tests, other_queries_are_not_taken_for_it);
+  tcase_add_test(tests, leases_and_slots_are_told);
+  tcase_add_test(tests, who_keeps_a_frame_without_a_lease_shows_at_the_pool);
+  tcase_add_test(tests, earlier_generations_are_told);
+  return suite;
+}
+
+GST_CHECK_MAIN(outstanding_query)
