@@ -65,6 +65,8 @@ class DriverCall {
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
 #define CUDACAM_DRIVER_CALLS(X) \
+  X(cuCtxPopCurrent)            \
+  X(cuCtxPushCurrent)           \
   X(cuEventCreate)              \
   X(cuEventDestroy)             \
   X(cuEventQuery)               \

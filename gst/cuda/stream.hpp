@@ -22,11 +22,7 @@ class Stream {
     const ContextScope scope(context_.get());
     driver().cuStreamCreate(&stream_, flags);
   }
-  ~Stream() {
-    if (!gst_cuda_context_push(context_.get())) return;
-    driver().cuStreamDestroy.quiet(stream_);
-    gst_cuda_context_pop(nullptr);
-  }
+  ~Stream() { driver().cuStreamDestroy.quiet(stream_); }
   Stream(const Stream &) = delete;
   Stream &operator=(const Stream &) = delete;
 
