@@ -3,14 +3,40 @@
 
 #include <gst/video/video.h>
 
+#include <memory>
+
+#include "cuda/mapped-frame.hpp"
+#include "cuda/plane-copier.hpp"
 #include "cuda/stream.hpp"
 
 namespace cudacam {
 
-/// Copies a frame in CUDA memory into another of the same format and size, and waits for the copy:
-/// the source may be reused at once, and stock consumers may read the target without a wait of
-/// their own. Throws CudaError.
-void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                const Stream &stream);
+/// Copies frames, from wherever they are, into CUDA memory of one context. On one thread at a time.
+///
+///   the same GPU, any context    one launch of the copy kernel
+///   another GPU                  peer to peer where the GPUs can; else the driver stages in host
+///                                memory
+///   host memory                  uploaded, plane by plane
+class FrameCopier {
+ public:
+  explicit FrameCopier(GstCudaContext *context);
+
+  /// Enqueues on `stream`, of this context, the copy of `source` to `target`, both frames of
+  /// `info`'s format and size. What is returned keeps the source: the caller lets it go when the
+  /// stream has done the copy, not earlier. Throws CudaError and std::runtime_error; then nothing
+  /// that was enqueued reads the source any more.
+  ///
+  /// Where the source is ordinary (pageable) host memory, the driver reads it before the call
+  /// returns.
+  std::unique_ptr<const MappedFrame> enqueue(const GstVideoInfo &info, GstBuffer *source,
+                                             GstBuffer *target, const Stream &stream);
+
+ private:
+  void reach(GstCudaContext *peer);
+
+  CudaContextPtr context_;
+  std::shared_ptr<PlaneCopier> planes_;
+  CudaContextPtr reached_;  // the other GPU's context that was last asked for access
+};
 
 }  // namespace cudacam

@@ -26,12 +26,6 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-gint device_of(GstCudaContext *context) {
-  guint device = 0;
-  g_object_get(context, "cuda-device-id", &device, nullptr);
-  return static_cast<gint>(device);
-}
-
 ElementError out_of_memory(GstCudaContext *context, const GstVideoInfo &info) {
   size_t free = 0, total = 0;
   std::string room = "an unknown number of";
@@ -104,13 +98,17 @@ class CudaBackend : public Backend {
 
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     if (!stream_) stream_ = std::make_unique<Stream>(context_.get());
-    copy_frame(info, source, slot, *stream_);
+    if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
+    const auto reading = copier_->enqueue(info, source, slot, *stream_);
+    // Then the source may be reused, and stock consumers may read the slot without a wait.
+    driver().cuStreamSynchronize(stream_->handle());
   }
 
  private:
   CudaContextPtr context_;
   std::shared_ptr<compat::ProducerStream> producer_;
-  std::unique_ptr<Stream> stream_;  // made by the first copy, on the streaming thread
+  std::unique_ptr<Stream> stream_;  // these are made by the first copy, on the streaming thread
+  std::unique_ptr<FrameCopier> copier_;
 };
 
 }  // namespace
