@@ -24,25 +24,30 @@ GstCudaContext *context_of(GstBuffer *buffer) {
   return context;
 }
 
+/// Whether a frame can be one of `info`: a decoder's may be larger than the picture in it.
+bool same_or_larger(GstVideoFormat format, int width, int height, const GstVideoInfo &info) {
+  return format == GST_VIDEO_INFO_FORMAT(&info) && width >= GST_VIDEO_INFO_WIDTH(&info) &&
+         height >= GST_VIDEO_INFO_HEIGHT(&info);
+}
+
 }  // namespace
 
 MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access)
     : context_(context_of(buffer)) {
   const auto *layout = &info;
+  const auto *meta = gst_buffer_get_video_meta(buffer);
   if (context_) {
     access = GstMapFlags(access | GST_MAP_CUDA);
     // Rows are padded, and without a meta only the memory says how.
-    if (!gst_buffer_get_video_meta(buffer))
-      layout = &GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0))->info;
+    if (!meta) layout = &GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0))->info;
   }
+  const bool fits =
+      meta ? same_or_larger(meta->format, static_cast<int>(meta->width),
+                            static_cast<int>(meta->height), info)
+           : same_or_larger(GST_VIDEO_INFO_FORMAT(layout), layout->width, layout->height, info);
+  if (!fits) throw std::runtime_error("the frame is not what its caps say");
   if (!gst_video_frame_map(&frame_, layout, buffer, access))
     throw std::runtime_error("the frame's memory cannot be mapped");
-  if (GST_VIDEO_FRAME_FORMAT(&frame_) != GST_VIDEO_INFO_FORMAT(&info) ||
-      GST_VIDEO_FRAME_WIDTH(&frame_) < GST_VIDEO_INFO_WIDTH(&info) ||
-      GST_VIDEO_FRAME_HEIGHT(&frame_) < GST_VIDEO_INFO_HEIGHT(&info)) {
-    gst_video_frame_unmap(&frame_);
-    throw std::runtime_error("the frame is not what its caps say");
-  }
   // After mapping, which may have started an upload of its own.
   if (context_ && (access & GST_MAP_READ))
     for (guint i = 0; i < gst_buffer_n_memory(buffer); ++i)
