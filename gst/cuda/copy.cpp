@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cuda/copy.hpp"
 
-#include <stdexcept>
+#include "cuda/compat.hpp"
+#include "cuda/mapped-frame.hpp"
+#include "cuda/order.hpp"
 
 #define GST_CAT_DEFAULT cudacam::cuda_category()
 
@@ -39,6 +41,15 @@ void copy_from(CUmemorytype type, const PlaneCopy &plane, CUstream stream) {
   driver().cuMemcpy2DAsync(&copy, stream);
 }
 
+/// Makes `stream` wait for what still writes the frame. After it was mapped, which may have queued
+/// an upload.
+void wait_for_writers(GstBuffer *frame, CUstream stream) {
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i) {
+    auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i));
+    if (writer && writer != stream) order(writer, stream);
+  }
+}
+
 }  // namespace
 
 FrameCopier::FrameCopier(GstCudaContext *context)
@@ -56,30 +67,30 @@ void FrameCopier::reach(GstCudaContext *peer) {
   reached_ = share(peer);
 }
 
-std::unique_ptr<const MappedFrame> FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source,
-                                                        GstBuffer *target, const Stream &stream) {
-  auto from = std::make_unique<const MappedFrame>(info, source, GST_MAP_READ);
+void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
+                          StreamView stream) {
+  const MappedFrame from(info, source, GST_MAP_READ);
   const MappedFrame to(info, target, GST_MAP_WRITE);
-  const auto planes = planes_of(*from, to);
+  const auto planes = planes_of(from, to);
   const ContextScope scope(context_.get());
+  if (from.context()) wait_for_writers(source, stream.handle);
   try {
-    if (!from->context()) {
+    if (!from.context()) {
       for (unsigned i = 0; i < planes.count; ++i)
-        copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle());
-    } else if (from->context() == context_.get() ||
-               device_of(from->context()) == device_of(context_.get())) {
-      planes_->enqueue(planes.of, planes.count, stream.handle());
+        copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);
+    } else if (from.context() == context_.get() ||
+               device_of(from.context()) == device_of(context_.get())) {
+      planes_->enqueue(planes.of, planes.count, stream.handle);
     } else {
-      reach(from->context());
+      reach(from.context());
       for (unsigned i = 0; i < planes.count; ++i)
-        copy_from(CU_MEMORYTYPE_UNIFIED, planes.of[i], stream.handle());
+        copy_from(CU_MEMORYTYPE_UNIFIED, planes.of[i], stream.handle);
     }
   } catch (const CudaError &) {
     // What was enqueued still reads the source, which its owner is about to get back.
-    driver().cuStreamSynchronize.quiet(stream.handle());
+    driver().cuStreamSynchronize.quiet(stream.handle);
     throw;
   }
-  return from;
 }
 
 }  // namespace cudacam

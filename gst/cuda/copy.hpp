@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "cuda/mapped-frame.hpp"
+#include "cuda/context.hpp"
 #include "cuda/plane-copier.hpp"
 #include "cuda/stream.hpp"
 
@@ -21,15 +21,13 @@ class FrameCopier {
  public:
   explicit FrameCopier(GstCudaContext *context);
 
-  /// Enqueues on `stream`, of this context, the copy of `source` to `target`, both frames of
-  /// `info`'s format and size. What is returned keeps the source: the caller lets it go when the
-  /// stream has done the copy, not earlier. Throws CudaError and std::runtime_error; then nothing
-  /// that was enqueued reads the source any more.
+  /// Queues the copy of `source` to `target`, both frames of `info`'s format and size, on `stream`,
+  /// which is of this context, after the work that still writes the source. The source must be
+  /// kept, and the target not be read, until the copy has ended. Throws CudaError and
+  /// std::runtime_error; then nothing of it is queued any more.
   ///
-  /// Where the source is ordinary (pageable) host memory, the driver reads it before the call
-  /// returns.
-  std::unique_ptr<const MappedFrame> enqueue(const GstVideoInfo &info, GstBuffer *source,
-                                             GstBuffer *target, const Stream &stream);
+  /// Ordinary (pageable) host memory is read before the call returns, pinned memory later.
+  void enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream);
 
  private:
   void reach(GstCudaContext *peer);

@@ -51,9 +51,10 @@ std::string describe(CUresult code) {
 }
 
 template <class Function>
-void resolve(Function *&function, const char *name) {
+void resolve(Function *&function, const char *name, bool needed = true) {
   function = reinterpret_cast<Function *>(dlsym(library(), name));
-  if (!function) throw std::runtime_error(std::string("the NVIDIA driver has no ") + name);
+  if (!function && needed)
+    throw std::runtime_error(std::string("the NVIDIA driver has no ") + name);
 }
 
 }  // namespace
@@ -91,6 +92,7 @@ Driver::Driver() {
 #define CUDACAM_RESOLVE(name) resolve(name.function_, name.name_);
   CUDACAM_DRIVER_CALLS(CUDACAM_RESOLVE)
 #undef CUDACAM_RESOLVE
+  resolve(cuCtxGetId.function_, cuCtxGetId.name_, false);
 }
 
 const Driver &driver() {

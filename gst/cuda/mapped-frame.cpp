@@ -48,10 +48,6 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
   if (!fits) throw std::runtime_error("the frame is not what its caps say");
   if (!gst_video_frame_map(&frame_, layout, buffer, access))
     throw std::runtime_error("the frame's memory cannot be mapped");
-  // After mapping, which may have started an upload of its own.
-  if (context_ && (access & GST_MAP_READ))
-    for (guint i = 0; i < gst_buffer_n_memory(buffer); ++i)
-      compat::wait_for_producer(gst_buffer_peek_memory(buffer, i));
 }
 
 /// The widest of a plane's components: of YUY2 with an odd width that is the chroma, which has a

@@ -7,8 +7,8 @@
 
 namespace cudacam {
 
-/// A frame, alive and mapped as long as this is: where it lies in CUDA memory to device pointers,
-/// elsewhere to host pointers. From any thread.
+/// A frame that is mapped as long as this is: where it lies in CUDA memory to device pointers,
+/// elsewhere to host pointers. What still writes CUDA memory is not waited for.
 class MappedFrame {
  public:
   /// Throws std::runtime_error.
