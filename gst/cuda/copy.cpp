@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cuda/copy.hpp"
 
-#include <stdexcept>
+#include "cuda/compat.hpp"
+#include "cuda/mapped-frame.hpp"
+#include "cuda/order.hpp"
 
 #define GST_CAT_DEFAULT cudacam::cuda_category()
 
@@ -39,6 +41,15 @@ void copy_from(CUmemorytype type, const PlaneCopy &plane, CUstream stream) {
   driver().cuMemcpy2DAsync(&copy, stream);
 }
 
+/// Makes `stream` wait for what still writes the frame. After it was mapped, which may have queued
+/// an upload.
+void wait_for_writers(GstBuffer *frame, CUstream stream) {
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i) {
+    auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i));
+    if (writer && writer != stream) order(writer, stream);
+  }
+}
+
 }  // namespace
 
 FrameCopier::FrameCopier(GstCudaContext *context)
@@ -62,8 +73,8 @@ void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer
   const MappedFrame to(info, target, GST_MAP_WRITE);
   const auto planes = planes_of(from, to);
   const ContextScope scope(context_.get());
+  if (from.context()) wait_for_writers(source, stream.handle);
   try {
-    from.order_after_producer(stream.handle);
     if (!from.context()) {
       for (unsigned i = 0; i < planes.count; ++i)
         copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);

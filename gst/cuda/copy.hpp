@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "cuda/mapped-frame.hpp"
+#include "cuda/context.hpp"
 #include "cuda/plane-copier.hpp"
 #include "cuda/stream.hpp"
 
@@ -21,13 +21,12 @@ class FrameCopier {
  public:
   explicit FrameCopier(GstCudaContext *context);
 
-  /// Enqueues on `stream`, of this context, the copy of `source` to `target`, both frames of
-  /// `info`'s format and size, after the work that still writes the source. The source must be
-  /// kept, and the target not be read, until the stream has done the copy. Throws CudaError and
-  /// std::runtime_error; then nothing that was enqueued reads the source any more.
+  /// Queues the copy of `source` to `target`, both frames of `info`'s format and size, on `stream`,
+  /// which is of this context, after the work that still writes the source. The source must be
+  /// kept, and the target not be read, until the copy has ended. Throws CudaError and
+  /// std::runtime_error; then nothing of it is queued any more.
   ///
-  /// Where the source is ordinary (pageable) host memory, mapped device memory included, the driver
-  /// reads it before the call returns; what is page-locked stays where it is as long as it is kept.
+  /// Ordinary (pageable) host memory is read before the call returns, pinned memory later.
   void enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream);
 
  private:

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "cuda/compat.hpp"
-#include "cuda/order.hpp"
 
 namespace cudacam {
 namespace {
@@ -49,15 +48,6 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
   if (!fits) throw std::runtime_error("the frame is not what its caps say");
   if (!gst_video_frame_map(&frame_, layout, buffer, access))
     throw std::runtime_error("the frame's memory cannot be mapped");
-}
-
-// After mapping, which may have queued an upload of its own.
-void MappedFrame::order_after_producer(CUstream stream) const {
-  if (!context_) return;
-  for (guint i = 0; i < gst_buffer_n_memory(frame_.buffer); ++i) {
-    auto *producer = compat::pending_stream(gst_buffer_peek_memory(frame_.buffer, i));
-    if (producer && producer != stream) order(producer, stream);
-  }
 }
 
 /// The widest of a plane's components: of YUY2 with an odd width that is the chroma, which has a

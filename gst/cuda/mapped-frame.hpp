@@ -7,8 +7,8 @@
 
 namespace cudacam {
 
-/// A frame, alive and mapped as long as this is: where it lies in CUDA memory to device pointers,
-/// elsewhere to host pointers. From any thread.
+/// A frame that is mapped as long as this is: where it lies in CUDA memory to device pointers,
+/// elsewhere to host pointers. What still writes CUDA memory is not waited for.
 class MappedFrame {
  public:
   /// Throws std::runtime_error.
@@ -19,10 +19,6 @@ class MappedFrame {
 
   /// The context of its memory; null for host memory. Borrowed.
   GstCudaContext *context() const { return context_; }
-
-  /// Makes what is queued on `stream` from now on wait for the work that still writes the frame.
-  /// Throws CudaError.
-  void order_after_producer(CUstream stream) const;
 
   unsigned planes() const { return GST_VIDEO_FRAME_N_PLANES(&frame_); }
   unsigned char *plane(unsigned index) const {

@@ -3,6 +3,8 @@
 /// need two GPUs, some the simulated driver's control; the program is skipped without any GPU.
 #include <gst/video/video.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -114,15 +116,29 @@ class PinnedFrame {
     CUDA_CALL(cuMemFreeHost)(bytes_);
   }
   GstBuffer *get() const { return buffer_.get(); }
-  void release() { buffer_.reset(); }
-  bool is_gone() const { return gone_; }
+  BufferPtr release() { return std::move(buffer_); }
+  bool is_gone() {
+    const std::lock_guard lock(mutex_);
+    return gone_;
+  }
+  void wait_until_gone() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return gone_; });
+  }
 
  private:
-  static void gone(gpointer self) { static_cast<PinnedFrame *>(self)->gone_ = true; }
+  static void gone(gpointer data) {
+    auto *self = static_cast<PinnedFrame *>(data);
+    const std::lock_guard lock(self->mutex_);
+    self->gone_ = true;
+    self->changed_.notify_all();
+  }
 
   CudaContextPtr context_;
   void *bytes_ = nullptr;
   BufferPtr buffer_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   bool gone_ = false;
 };
 
@@ -144,6 +160,10 @@ class Pool {
   ~Pool() { gst_harness_teardown(harness_); }
   Pool(const Pool &) = delete;
   Pool &operator=(const Pool &) = delete;
+
+  void set(const char *property, const char *value) {
+    gst_util_set_object_arg(G_OBJECT(harness_->element), property, value);
+  }
 
   BufferPtr push(BufferPtr frame) {
     GST_BUFFER_PTS(frame.get()) = 123;
@@ -278,6 +298,19 @@ GST_START_TEST(memory_of_a_gpu_out_of_reach_is_copied) {
 }
 GST_END_TEST
 
+GST_START_TEST(of_a_larger_frame_the_picture_is_copied) {
+  const auto context = make_context();
+  for (const auto *format : {"NV12", "I420", "RGBA"}) {
+    const auto info = info_of(format, 318, 180), larger = info_of(format, 336, 192);
+    const auto frame = cuda_frame(context.get(), larger);
+    const auto pixels = write_noise(frame.get(), info, 9);
+    Pool pool(context.get(), info);
+    auto slot = pool.push(cudacam::share(frame.get()));
+    fail_unless(slot && read_pixels(slot.get(), info) == pixels, "%s differs", format);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(cuda_memory_with_plain_caps_is_downloaded) {
   const auto context = make_context();
   for (const auto *format : {"NV12", "RGBA"}) {
@@ -313,18 +346,15 @@ GST_START_TEST(the_source_lives_until_the_copy_is_done) {
   const auto info = info_of("NV12", 322, 182);
   PinnedFrame source(context.get(), info);
   const auto pixels = write_noise(source.get(), info, 5);
-  const auto slot = cuda_frame(context.get(), info);
-  cudacam::FrameCopier copier(context.get());
-  const cudacam::Stream stream(context.get());
+  Pool pool(context.get(), info);
+  pool.set("sync-mode", "gpu");
+  pool.push(host_frame(info));  // all that is made once is made
   hold(true);
-  auto reading = copier.enqueue(info, source.get(), slot.get(), stream.view());
-  source.release();
+  const auto slot = pool.push(source.release());
+  fail_unless(slot != nullptr);
   fail_unless(!source.is_gone());
   hold(false);
-  cudacam::driver().cuStreamSynchronize(stream.handle());
-  fail_unless(!source.is_gone());  // the caller's to decide
-  reading.reset();
-  fail_unless(source.is_gone());
+  source.wait_until_gone();
   fail_unless(read_pixels(slot.get(), info) == pixels);
 }
 GST_END_TEST
@@ -361,6 +391,7 @@ static Suite *cudacampool_foreign_suite() {
   tcase_add_test(tests, memory_of_another_context_of_the_gpu_is_copied);
   tcase_add_test(tests, memory_of_another_gpu_is_copied_peer_to_peer);
   tcase_add_test(tests, memory_of_a_gpu_out_of_reach_is_copied);
+  tcase_add_test(tests, of_a_larger_frame_the_picture_is_copied);
   tcase_add_test(tests, cuda_memory_with_plain_caps_is_downloaded);
   tcase_add_test(tests, a_frame_smaller_than_its_caps_is_refused);
   tcase_add_test(tests, the_source_lives_until_the_copy_is_done);

@@ -15,7 +15,7 @@
 
 namespace cudacam::test {
 
-/// Calls `row(bytes, count)` for each row of each plane.
+/// Calls `row(bytes, count)` for each row of each plane of the picture; the frame may be larger.
 template <class Row>
 void for_each_row(GstBuffer *buffer, const GstVideoInfo &info, GstMapFlags access, Row &&row) {
   GstVideoFrame frame;
@@ -27,10 +27,10 @@ void for_each_row(GstBuffer *buffer, const GstVideoInfo &info, GstMapFlags acces
     gint width = 0;
     for (const auto component : components)
       if (component >= 0)
-        width = std::max(width, GST_VIDEO_FRAME_COMP_WIDTH(&frame, component) *
-                                    GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, component));
+        width = std::max(width, GST_VIDEO_INFO_COMP_WIDTH(&info, component) *
+                                    GST_VIDEO_INFO_COMP_PSTRIDE(&info, component));
     auto *bytes = static_cast<std::uint8_t *>(GST_VIDEO_FRAME_PLANE_DATA(&frame, p));
-    for (gint y = 0; y < GST_VIDEO_FRAME_COMP_HEIGHT(&frame, components[0]); ++y)
+    for (gint y = 0; y < GST_VIDEO_INFO_COMP_HEIGHT(&info, components[0]); ++y)
       row(bytes + y * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, p), static_cast<std::size_t>(width));
   }
   gst_video_frame_unmap(&frame);
