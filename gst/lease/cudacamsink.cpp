@@ -119,6 +119,10 @@ static GstStructure *gst_cuda_cam_sink_drain(GstCudaCamSink *self, guint64 timeo
   return guarded(self, [&] { return self->lender->drain(timeout); });
 }
 
+static GstSample *gst_cuda_cam_sink_try_pull_sample(GstCudaCamSink *self, guint64 timeout) {
+  return guarded(self, [&] { return self->lender->pull_sample(timeout); });
+}
+
 static guint gst_cuda_cam_sink_revoke(GstCudaCamSink *self, const gchar *holder) {
   return guarded(self, [&] { return self->lender->revoke(holder); });
 }
@@ -194,6 +198,21 @@ static void install_actions(GType type) {
    */
   g_signal_new_class_handler("reconnect", type, kAction, G_CALLBACK(gst_cuda_cam_sink_reconnect),
                              nullptr, nullptr, nullptr, G_TYPE_BOOLEAN, 0);
+  /**
+   * GstCudaCamSink::try-pull-sample:
+   * @sink: the sink
+   * @timeout: the longest wait, in nanoseconds
+   *
+   * The newest frame that was not pulled before, as appsink would give it, for those who want no
+   * leases. The frame is complete. It keeps its slot as long as its buffer lives, and no drain
+   * waits for it. Any thread.
+   *
+   * Returns: (transfer full) (nullable): a sample with buffer and caps, or %NULL when no frame came
+   *   in time or the element is stopped
+   */
+  g_signal_new_class_handler("try-pull-sample", type, kAction,
+                             G_CALLBACK(gst_cuda_cam_sink_try_pull_sample), nullptr, nullptr,
+                             nullptr, GST_TYPE_SAMPLE, 1, G_TYPE_UINT64);
   /**
    * GstCudaCamSink::revoke:
    * @sink: the sink

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.hpp"
 #include "frame/camera-event.h"
 #include "frame/frame-meta.h"
 #include "frame/outstanding-query.h"
@@ -30,6 +31,9 @@ struct Ticket {
   std::uint64_t id;
   FrameRef frame;  // how the ledger finds it
 };
+
+/// Who pulls samples, in statistics.
+constexpr const char *kSampleHolder = "try-pull-sample";
 
 /// The far end of all clocks is not representable in nanoseconds from now; this far is for ever.
 constexpr auto kForEver = std::chrono::hours(24 * 365);
@@ -290,6 +294,21 @@ GstCudaCamLease *FrameLender::acquire(const gchar *holder, GstClockTime timeout,
   const auto *frame = static_cast<Frame *>(lent.frame.get());
   return gst_cuda_cam_lease_new(frame->buffer.get(), frame->caps.get(), holder, &kWayBack,
                                 new Ticket{book, lent.id, lent.frame});
+}
+
+GstSample *FrameLender::pull_sample(GstClockTime timeout) {
+  struct Unlease {
+    void operator()(GstCudaCamLease *lease) const { gst_cuda_cam_lease_unref(lease); }
+  };
+  const std::unique_ptr<GstCudaCamLease, Unlease> lease(acquire(kSampleHolder, timeout, nullptr));
+  if (!lease) return nullptr;
+  GError *error = nullptr;
+  if (!gst_cuda_cam_lease_wait(lease.get(), &error)) {  // a sample has nothing to wait by
+    const ErrorPtr owned(error);
+    throw ElementError(error->domain, error->code, error->message);
+  }
+  return gst_sample_new(gst_cuda_cam_lease_get_buffer(lease.get()),
+                        gst_cuda_cam_lease_get_caps(lease.get()), nullptr, nullptr);
 }
 
 gboolean FrameLender::add_holder(const gchar *holder, guint queue_size, GError **error) {

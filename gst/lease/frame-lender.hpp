@@ -45,6 +45,8 @@ class FrameLender {
 
   /// GstCudaCamLender::acquire.
   GstCudaCamLease *acquire(const gchar *holder, GstClockTime timeout, GError **error);
+  /// The try-pull-sample signal; null: none came.
+  GstSample *pull_sample(GstClockTime timeout);
   /// GstCudaCamLender::add_holder, remove_holder.
   gboolean add_holder(const gchar *holder, guint queue_size, GError **error);
   void remove_holder(const gchar *holder);
