@@ -24,6 +24,9 @@ class CudaError : public std::runtime_error {
   CUresult code_;
 };
 
+/// "cudacam-cuda": what this folder logs to.
+GstDebugCategory *cuda_category();
+
 /// The first error after which the driver can do nothing for this process, or CUDA_SUCCESS.
 CUresult process_error();
 
@@ -48,9 +51,13 @@ class DriverCall {
   CUresult quiet(Args... args) const noexcept {
     if (const auto before = process_error()) return before;
     const auto result = function_(args...);
-    if (result != CUDA_SUCCESS) detail::note_failure(name_, result);
+    if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
+      detail::note_failure(name_, result);
     return result;
   }
+
+  /// Whether the driver has the function; only the ones that came after CUDA 11 may be missing.
+  bool available() const { return function_; }
 
  private:
   friend class Driver;
@@ -61,11 +68,26 @@ class DriverCall {
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
 #define CUDACAM_DRIVER_CALLS(X) \
+  X(cuCtxEnablePeerAccess)      \
+  X(cuCtxPopCurrent)            \
+  X(cuCtxPushCurrent)           \
+  X(cuEventCreate)              \
+  X(cuEventDestroy)             \
+  X(cuEventQuery)               \
+  X(cuEventRecord)              \
+  X(cuEventSynchronize)         \
+  X(cuLaunchHostFunc)           \
+  X(cuLaunchKernel)             \
   X(cuMemGetInfo)               \
   X(cuMemcpy2DAsync)            \
+  X(cuModuleGetFunction)        \
+  X(cuModuleLoadData)           \
+  X(cuModuleUnload)             \
   X(cuStreamCreate)             \
   X(cuStreamDestroy)            \
-  X(cuStreamSynchronize)
+  X(cuStreamGetCtx)             \
+  X(cuStreamSynchronize)        \
+  X(cuStreamWaitEvent)
 
 #define CUDACAM_STRING(name) #name
 #define CUDACAM_DECLARE(name) DriverCall<decltype(::name)> name{CUDACAM_STRING(name)};
@@ -73,6 +95,8 @@ class DriverCall {
 class Driver {
  public:
   CUDACAM_DRIVER_CALLS(CUDACAM_DECLARE)
+  /// A number that no other context of the process ever had. From CUDA 12 on, headers included.
+  DriverCall<CUresult(CUcontext, unsigned long long *)> cuCtxGetId{"cuCtxGetId"};
 
  private:
   friend const Driver &driver();

@@ -19,8 +19,19 @@ class Backend {
   virtual std::unique_ptr<SlotSource> slot_source(const GstVideoInfo &info) const = 0;
   /// A buffer pool over `store` of the kind that upstream elements accept.
   virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
-  /// Copies a frame of `info` into a slot; complete when it returns. Throws std::runtime_error.
+  /// Copies a frame of `info` into a slot; finish() must be the next call for it. Throws
+  /// std::runtime_error; then nothing writes the slot any more.
   virtual void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) = 0;
+  /// A frame in a slot is about to leave, written by upstream or copied from `source` (null for the
+  /// first). From here on its fence says when it is complete, and `source` is kept until then; with
+  /// `complete`, it is when this returns. Returns whether a thread had to wait. Throws
+  /// std::runtime_error.
+  virtual bool finish([[maybe_unused]] GstBuffer *slot, [[maybe_unused]] GstBuffer *source,
+                      [[maybe_unused]] bool complete) {
+    return false;
+  }
+  /// Whether stock readers wait themselves for a frame that is not complete.
+  virtual bool stock_readers_wait() const { return false; }
 };
 
 std::shared_ptr<Backend> system_backend();

@@ -125,27 +125,32 @@ void SlotFilter::observe(GstEvent *event) {
   state_.connection = connection;
 }
 
-BufferPtr SlotFilter::into_slot(BufferPtr frame) {
+void SlotFilter::decide_allocation(GstQuery *query) {
+  // Some elements pass on what their downstream lists although they read the frame themselves
+  // (cudaconvert); those offer a pool of their own, which readers that only pass frames on do not.
+  const bool know =
+      gst_query_find_allocation_meta(query, GST_CUDA_CAM_FRAME_META_API_TYPE, nullptr) &&
+      gst_query_get_n_allocation_pools(query) == 0;
+  GST_DEBUG_OBJECT(element_, "readers %s", know ? "know fences" : "are stock elements");
+  std::lock_guard lock(lock_);
+  state_.readers_know_fences = know;
+}
+
+/// A copy of the frame in a slot, in the overflow slot when none is free.
+BufferPtr SlotFilter::into_slot(GstBuffer *frame) {
   std::unique_lock lock(lock_);
   const auto store = state_.store;
   const auto backend = state_.backend;
   const auto info = state_.info;
-  const auto camera = camera_locked();
   lock.unlock();
 
-  auto slot = store->take();
+  auto slot = store->take(Writer::kCopy);
   if (Store::origin(slot.get()) == Store::Origin::kOverflow) return slot;
-  try {
-    backend->copy(info, frame.get(), slot.get());
-  } catch (const std::exception &error) {
-    throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
-                       "Camera " + camera + ": a frame could not be copied into a slot in " +
-                           backend->name() + ": " + error.what());
-  }
-  gst_buffer_copy_into(slot.get(), frame.get(),
+  backend->copy(info, frame, slot.get());
+  gst_buffer_copy_into(slot.get(), frame,
                        GstBufferCopyFlags(GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS), 0,
                        static_cast<gsize>(-1));
-  copy_metas(frame.get(), slot.get());
+  copy_metas(frame, slot.get());
   lock.lock();
   ++state_.copied;
   return slot;
@@ -156,12 +161,37 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
   const auto sequence = state_.frames++;
   const auto camera = camera_locked();
   const auto connection = state_.connection;
+  const auto store = state_.store;
+  const auto backend = state_.backend;
+  const auto mode = settings_.sync_mode;
+  const bool know_fences = state_.readers_know_fences;
   lock.unlock();
 
-  if (Store::origin(frame.get()) == Store::Origin::kForeign) frame = into_slot(std::move(frame));
-  if (Store::origin(frame.get()) == Store::Origin::kOverflow) {
-    count_drop(sequence);
-    return nullptr;
+  const bool in_auto = mode == SyncMode::kAuto;
+  const bool complete =
+      mode == SyncMode::kCpu || (in_auto && !know_fences && !backend->stock_readers_wait());
+  // A writer that waits for readers on the GPU is waited for by stock readers on the CPU.
+  store->let_writers_wait(mode == SyncMode::kGpu || (in_auto && know_fences));
+  try {
+    store->rethrow();
+    BufferPtr source;
+    if (Store::origin(frame.get()) == Store::Origin::kForeign)
+      source = std::exchange(frame, into_slot(frame.get()));
+    if (Store::origin(frame.get()) == Store::Origin::kOverflow) {
+      count_drop(sequence);
+      return nullptr;
+    }
+    if (backend->finish(frame.get(), source.get(), complete)) {
+      lock.lock();
+      ++state_.waited;
+      lock.unlock();
+    }
+  } catch (const ElementError &) {
+    throw;
+  } catch (const std::exception &error) {
+    throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
+                       "Camera " + camera + ": a frame could not be written into a slot in " +
+                           backend->name() + ": " + error.what());
   }
   const auto generation = Store::publish(frame.get());
   frame.reset(gst_buffer_make_writable(frame.release()));
@@ -215,7 +245,11 @@ void SlotFilter::answer_outstanding(GstQuery *query) const {
 }
 
 GstStructure *SlotFilter::statistics() const {
-  std::lock_guard lock(lock_);
+  std::unique_lock lock(lock_);
+  const auto store = state_.store;
+  lock.unlock();
+  const auto pending = store ? store->pending() : 0;  // asks the driver
+  lock.lock();
   const auto slots = state_.store ? state_.store->counts() : SlotTable::Counts{};
   const auto memory = state_.backend ? state_.backend->name() : "";
   return gst_structure_new(
@@ -223,8 +257,9 @@ GstStructure *SlotFilter::statistics() const {
       "memory", G_TYPE_STRING, memory.c_str(), "generation", G_TYPE_UINT64, state_.generation,
       "bytes", G_TYPE_UINT64, guint64{state_.store ? state_.store->bytes() : 0}, "slots-free",
       G_TYPE_UINT, slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published",
-      G_TYPE_UINT, slots.published, "frames", G_TYPE_UINT64, state_.frames, "copied", G_TYPE_UINT64,
-      state_.copied, "dropped", G_TYPE_UINT64, state_.dropped, nullptr);
+      G_TYPE_UINT, slots.published, "slots-pending", G_TYPE_UINT, pending, "frames", G_TYPE_UINT64,
+      state_.frames, "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited,
+      "dropped", G_TYPE_UINT64, state_.dropped, nullptr);
 }
 
 SlotFilter::Settings SlotFilter::settings() const {

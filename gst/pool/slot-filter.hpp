@@ -21,10 +21,18 @@ class SlotFilter {
   static constexpr guint kFewestSlots = 2;  // one to write, one to read
   static constexpr guint kMostSlots = 64;
 
+  /// Which frames leave whose pixels the GPU has still to write.
+  enum class SyncMode {
+    kAuto,  ///< those for readers who wait for them
+    kGpu,   ///< all
+    kCpu,   ///< none
+  };
+
   struct Settings {  // the user's wish; the only home of the defaults
     guint slots = 4;
     std::string camera_name;
     gint device = -1;
+    SyncMode sync_mode = SyncMode::kAuto;
   };
 
   /// `element` is borrowed and outlives this; messages and log lines are its.
@@ -39,6 +47,8 @@ class SlotFilter {
   void set_caps(GstCaps *caps) { store_for(caps); }
   /// Offers slots for frames of the query's caps. Throws ElementError.
   bool propose_allocation(GstQuery *query);
+  /// Takes note of what downstream answered.
+  void decide_allocation(GstQuery *query);
   /// Takes note of what cudacamsrc says of its camera.
   void observe(GstEvent *event);
   /// The frame in a slot, with its meta; null when it had to be dropped. Throws on errors of the
@@ -67,12 +77,14 @@ class SlotFilter {
     guint64 connection = 0;
     guint64 frames = 0;
     guint64 copied = 0;
+    guint64 waited = 0;
     guint64 dropped = 0;
+    bool readers_know_fences = false;
     bool dropping = false;
   };
 
   std::shared_ptr<Store> store_for(GstCaps *caps);
-  BufferPtr into_slot(BufferPtr frame);
+  BufferPtr into_slot(GstBuffer *frame);
   void count_drop(guint64 sequence);
   std::string camera_locked() const;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/slot-table.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace cudacam {
@@ -15,6 +16,13 @@ std::optional<unsigned> SlotTable::take() {
   free_.pop_front();
   states_[slot] = State::kWriting;
   return slot;
+}
+
+void SlotTable::take(unsigned slot) {
+  const auto found = std::find(free_.begin(), free_.end(), slot);
+  if (found == free_.end()) throw std::logic_error("a slot that is not free was taken");
+  free_.erase(found);
+  states_[slot] = State::kWriting;
 }
 
 void SlotTable::publish(unsigned slot) {

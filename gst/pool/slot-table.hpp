@@ -29,6 +29,11 @@ class SlotTable {
   /// first, so that a reader that let go too early still has the longest possible grace.
   std::optional<unsigned> take();
 
+  /// The free slots, the one that has been free for longest first.
+  const std::deque<unsigned> &free() const { return free_; }
+  /// One of them, now writing. Throws std::logic_error for a slot that is not free.
+  void take(unsigned slot);
+
   /// The frame is complete and on its way to readers. A slot that is already published stays so:
   /// one frame may pass twice (behind a tee, say). Throws std::logic_error for a free slot.
   void publish(unsigned slot);

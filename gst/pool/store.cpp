@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/store.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace cudacam {
@@ -36,7 +37,8 @@ GstMemory *memory_of(GstBuffer *frame) {
 std::shared_ptr<Store> Store::create(SlotSource &source, unsigned slots, guint64 generation) {
   auto overflow = source.allocate();
   const std::shared_ptr<Store> store(new Store(source.layout(), slots, generation));
-  for (unsigned index = 0; index < slots; ++index) store->adopt_memory(index, source.allocate());
+  for (unsigned index = 0; index < slots; ++index)
+    store->adopt_memory(index, source.allocate(), source.make_fence());
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
                             GINT_TO_POINTER(1), nullptr);
   store->overflow_ = std::move(overflow);
@@ -47,7 +49,7 @@ Store::Store(const GstVideoInfo &layout, unsigned slots, guint64 generation)
     : layout_(layout), generation_(generation), table_(slots), slots_(slots) {
 }
 
-void Store::adopt_memory(unsigned index, MemoryPtr memory) {
+void Store::adopt_memory(unsigned index, MemoryPtr memory, std::unique_ptr<SlotFence> fence) {
   auto &slot = slots_[index];
   slot.store = this;
   slot.index = index;
@@ -55,6 +57,8 @@ void Store::adopt_memory(unsigned index, MemoryPtr memory) {
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
   gst_mini_object_set_qdata(object, slot_quark(), &slot, nullptr);
   object->dispose = revive;
+  if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
+  slot.fence = std::move(fence);
   slot.memory = std::move(memory);
 }
 
@@ -68,21 +72,65 @@ Store::~Store() {
   }
 }
 
-BufferPtr Store::take() {
+BufferPtr Store::take(Writer writer) {
+  std::lock_guard one_at_a_time(taking_);
+  const auto choice =
+      choose_slot(free_slots(), [&](unsigned slot) { return readiness(slot, writer); });
+  if (!choice) return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
+  auto &slot = slots_[choice->slot];
+  if (choice->wait) slot.fence->order(writer);
+  if (slot.fence) slot.fence->begin_write();
   MemoryPtr memory;
   {
     std::lock_guard lock(mutex_);
-    if (const auto index = table_.take()) {
-      auto &slot = slots_[*index];
-      slot.self = shared_from_this();
-      memory = std::move(slot.memory);
-    }
+    table_.take(choice->slot);
+    slot.self = shared_from_this();
+    memory = std::move(slot.memory);
   }
-  if (!memory) return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
   // The last user may have narrowed the view of it.
   memory->offset = 0;
   memory->size = layout_.size;
   return wrap(std::move(memory));
+}
+
+BufferPtr Store::take_for_upstream() noexcept {
+  try {
+    return take(Writer::kUpstream);
+  } catch (...) {
+    std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+  }
+  return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
+}
+
+void Store::rethrow() {
+  std::unique_lock lock(mutex_);
+  const auto error = std::exchange(error_, nullptr);
+  lock.unlock();
+  if (error) std::rethrow_exception(error);
+}
+
+std::vector<unsigned> Store::free_slots() const {
+  std::lock_guard lock(mutex_);
+  return {table_.free().begin(), table_.free().end()};
+}
+
+Readiness Store::readiness(unsigned slot, Writer writer) {
+  const auto &fence = slots_[slot].fence;
+  const auto answer = fence ? fence->readiness(writer) : Readiness::kReady;
+  return answer == Readiness::kAfterWait && !writers_wait_ ? Readiness::kNotYet : answer;
+}
+
+unsigned Store::pending() const {
+  const auto free = free_slots();
+  return static_cast<unsigned>(std::count_if(free.begin(), free.end(), [&](unsigned slot) {
+    const auto &fence = slots_[slot].fence;
+    try {
+      return fence && fence->pending();
+    } catch (const std::exception &) {
+      return true;  // nobody can say: no frame will be written there either
+    }
+  }));
 }
 
 BufferPtr Store::wrap(MemoryPtr memory) const {
@@ -149,6 +197,10 @@ guint64 Store::publish(GstBuffer *frame) {
   std::lock_guard lock(store.mutex_);
   store.table_.publish(slot->index);
   return store.generation_;
+}
+
+SlotFence *Store::fence(GstBuffer *frame) {
+  return slot_of(frame)->fence.get();
 }
 
 }  // namespace cudacam
