@@ -49,10 +49,12 @@ class Writer {
     coding.markings.clear();
     picture(bottom_first ? Shape::top : Shape::bottom, shown, coding);
   }
-  void single_field(unsigned shown, const Coding &coding) {
-    picture(Shape::top, shown, coding);
+  void single_field(unsigned shown, const Coding &coding, Shape shape = Shape::top) {
+    picture(shape, shown, coding);
     stream_.single_fields++;
   }
+  // A frame that was a reference is not there.
+  void lose_frame() { frame_num_ = (frame_num_ + 1) % (1u << kFrameNumBits); }
 
   Stream take() { return std::move(stream_); }
 
@@ -270,10 +272,11 @@ Stream adaptive_frames_and_pairs() {
   return writer.take();
 }
 
+// Over the end of the picture order counts' range, too.
 Stream reordered() {
   Writer writer("b-fields", {false, 1, 2});
   writer.pair(0, idr());
-  for (unsigned i = 2; i < 24; i += 2) {
+  for (unsigned i = 2; i < 44; i += 2) {
     writer.pair(i, {});
     if (i % 6 == 0)
       writer.picture(Shape::frame, i - 1, unreferenced(Type::B));
@@ -328,6 +331,18 @@ Stream single() {
   return writer.take();
 }
 
+// The second field of one frame and the first of another, with what was between them.
+Stream lost() {
+  Writer writer("lost-fields", {false, 0, 1});
+  writer.pair(0, idr());
+  writer.single_field(1, unreferenced(Type::P));
+  writer.lose_frame();
+  writer.single_field(3, unreferenced(Type::P), Shape::bottom);
+  writer.pair(0, idr());
+  for (unsigned i = 1; i < 4; i++) writer.pair(i, {});
+  return writer.take();
+}
+
 // A sequence after the other.
 Stream twice() {
   Writer writer("second-idr", {});
@@ -341,9 +356,17 @@ Stream twice() {
 }  // namespace
 
 std::vector<Stream> all() {
-  return {pairs(false), pairs(true), frames_and_pairs(),   adaptive_frames_and_pairs(),
-          reordered(),  sliced(),    unreferenced_pairs(), marked(),
-          single(),     twice()};
+  return {pairs(false),
+          pairs(true),
+          frames_and_pairs(),
+          adaptive_frames_and_pairs(),
+          reordered(),
+          sliced(),
+          unreferenced_pairs(),
+          marked(),
+          single(),
+          lost(),
+          twice()};
 }
 
 }  // namespace field_streams

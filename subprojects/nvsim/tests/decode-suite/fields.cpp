@@ -6,6 +6,8 @@ extern "C" {
 }
 
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "tests/decode-suite/field_streams.hpp"
 #include "tests/decode-suite/player.hpp"
@@ -87,12 +89,22 @@ Frame show(Player &player, const CUVIDPARSERDISPINFO &info) {
   return frame;
 }
 
+Stream stream_named(const std::string &name) {
+  for (Stream &stream : field_streams::all())
+    if (stream.name == name) return std::move(stream);
+  harness::fail(__FILE__, __LINE__, "there is a stream " + name);
+}
+
+Bytes joined(const Stream &stream) {
+  Bytes all;
+  for (const auto &unit : stream.units) all.insert(all.end(), unit.begin(), unit.end());
+  return all;
+}
 // How the stream comes to the parser.
 enum class Packets { whole_stream, marked_units, chunks };
 
 std::vector<Frame> decode_with_nvsim(const Stream &stream, Packets packets) {
-  Bytes all;
-  for (const auto &unit : stream.units) all.insert(all.end(), unit.begin(), unit.end());
+  const Bytes all = joined(stream);
   Player player(all);
   std::vector<Frame> frames;
   player.on_display = [&](const CUVIDPARSERDISPINFO &info) {
@@ -118,29 +130,48 @@ std::vector<Frame> decode_with_nvsim(const Stream &stream, Packets packets) {
 
 void expect_libavcodecs_frames(const std::string &name) {
   harness::start();
-  for (const Stream &stream : field_streams::all()) {
-    if (stream.name != name) continue;
-    // libavcodec shows no field without a second.
-    const auto expected = decode_with_libavcodec(stream);
-    CHECK_EQUAL(expected.size(), stream.frames - stream.single_fields);
-    for (const Packets packets : {Packets::whole_stream, Packets::marked_units, Packets::chunks}) {
-      const auto frames = decode_with_nvsim(stream, packets);
-      CHECK_EQUAL(frames.size(), stream.frames);
-      std::size_t paired = 0;
-      for (const Frame &frame : frames) {
-        CHECK_EQUAL(frame.top_first, name != "bottom-field-first");
-        if (frame.single) continue;
-        if (frame.rows != expected.at(paired).rows)
-          harness::fail(__FILE__, __LINE__,
-                        "frame " + std::to_string(paired) + " is as libavcodec has it");
-        paired++;
-      }
-      CHECK_EQUAL(paired, expected.size());
+  const Stream stream = stream_named(name);
+  // libavcodec shows no field without a second.
+  const auto expected = decode_with_libavcodec(stream);
+  CHECK_EQUAL(expected.size(), stream.frames - stream.single_fields);
+  for (const Packets packets : {Packets::whole_stream, Packets::marked_units, Packets::chunks}) {
+    const auto frames = decode_with_nvsim(stream, packets);
+    CHECK_EQUAL(frames.size(), stream.frames);
+    std::size_t paired = 0;
+    for (const Frame &frame : frames) {
+      if (frame.single) continue;
+      CHECK_EQUAL(frame.top_first, name != "bottom-field-first");
+      if (frame.rows != expected.at(paired).rows)
+        harness::fail(__FILE__, __LINE__,
+                      "frame " + std::to_string(paired) + " is as libavcodec has it");
+      paired++;
     }
-    CHECK_EQUAL(nvsim_violations(), 0u);
-    return;
+    CHECK_EQUAL(paired, expected.size());
   }
-  harness::fail(__FILE__, __LINE__, "there is a stream " + name);
+  CHECK_EQUAL(nvsim_violations(), 0u);
+}
+
+// The references that the parser tells of with each picture, as NUMBER:FIELDS in words, fields as
+// the bits of CUVIDH264DPBENTRY and L for long-term.
+std::vector<std::string> references_told(const Stream &stream) {
+  Player player(joined(stream));
+  std::vector<std::string> all;
+  player.on_decode = [&](const CUVIDPICPARAMS &picture) {
+    std::set<std::string> words;
+    for (const CUVIDH264DPBENTRY &entry : picture.CodecSpecific.h264.dpb)
+      if (entry.PicIdx >= 0 && entry.used_for_reference != 0)
+        words.insert((entry.is_long_term ? "L" : "") + std::to_string(entry.FrameIdx) + ":" +
+                     std::to_string(entry.used_for_reference));
+    std::string text;
+    for (const std::string &word : words) text += (text.empty() ? "" : " ") + word;
+    all.push_back(text);
+  };
+  player.play();
+  return all;
+}
+
+void expect_references(const std::string &told, const std::string &expected) {
+  if (told != expected) harness::fail(__FILE__, __LINE__, told + " should be " + expected);
 }
 
 }  // namespace
@@ -169,8 +200,20 @@ TEST(fields_that_are_no_references) {
 TEST(references_marked_field_by_field) {
   expect_libavcodecs_frames("marked-fields");
 }
+TEST(marking_is_told_field_by_field) {
+  harness::start();
+  const auto told = references_told(stream_named("marked-fields"));
+  CHECK_EQUAL(told.size(), 40u);
+  expect_references(told.at(1), "0:1");
+  expect_references(told.at(12), "0:3 1:2 2:1 4:3 5:3 L0:3");
+  expect_references(told.at(13), "1:2 2:1 4:3 5:3 6:1 L0:3");  // the oldest made room
+  expect_references(told.at(26), "10:3 11:3 12:3 8:3 9:3 L0:1");
+}
 TEST(fields_without_a_second) {
   expect_libavcodecs_frames("single-fields");
+}
+TEST(fields_of_different_frames_are_no_pair) {
+  expect_libavcodecs_frames("lost-fields");
 }
 TEST(fields_of_two_sequences) {
   expect_libavcodecs_frames("second-idr");

@@ -38,6 +38,7 @@ Player::Player(Bytes stream) : bytes_(std::move(stream)) {
   };
   params.pfnDecodePicture = [](void *self, CUVIDPICPARAMS *picture) {
     auto *player = static_cast<Player *>(self);
+    if (player->on_decode) player->on_decode(*picture);
     player->last_result = CUVID(cuvidDecodePicture)(player->decoder, picture);
     player->decoded++;
     return player->last_result == CUDA_SUCCESS ? 1 : 0;
