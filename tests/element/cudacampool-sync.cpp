@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <thread>
 
+#include "cuda/fence.hpp"
 #include "fence-bench.hpp"
 
 using namespace cudacam;
@@ -136,6 +137,75 @@ GST_START_TEST(a_thousand_copied_frames_cost_no_memory_and_no_wait) {
   fail_unless_equals_uint64(bench.count("dropped"), 0);
   fail_unless_equals_int(one.result(), (kWarmUp + kFrames - 1) % 4);
   bench.expect_no_violation();
+}
+GST_END_TEST
+
+namespace {
+
+/// What 1,000 decoded frames cost on their way through `rest`.
+std::uint64_t cost_of_decoded_frames(const std::string &rest) {
+  struct Count {
+    SimulatedDriver simulated;
+    guint64 frames = 0;
+    std::uint64_t before = 0, after = 0;
+  } count;
+  const auto pipeline = sink(gst_parse_launch(
+      ("videotestsrc num-buffers=" + std::to_string(kWarmUp + kFrames) +
+       " ! video/x-raw,width=64,height=48 ! x264enc speed-preset=ultrafast tune=zerolatency ! "
+       "h264parse ! nvh264dec name=decoder ! video/x-raw(memory:CUDAMemory) ! " +
+       rest)
+          .c_str(),
+      nullptr));
+  fail_unless(pipeline != nullptr);
+  const auto decoder = adopt(gst_bin_get_by_name(GST_BIN(pipeline.get()), "decoder"));
+  const auto pad = adopt(gst_element_get_static_pad(decoder.get(), "src"));
+  gst_pad_add_probe(
+      pad.get(), GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad *, GstPadProbeInfo *, gpointer data) {
+        auto &it = *static_cast<Count *>(data);
+        ++it.frames;
+        if (it.frames == kWarmUp) it.before = costly_calls(it.simulated);
+        if (it.frames == kWarmUp + kFrames) it.after = costly_calls(it.simulated);
+        return GST_PAD_PROBE_OK;
+      },
+      &count, nullptr);
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const auto bus = adopt(gst_element_get_bus(pipeline.get()));
+  const MessagePtr message(gst_bus_timed_pop_filtered(
+      bus.get(), 100 * GST_SECOND, GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  fail_unless(message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_EOS);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  fail_unless_equals_uint64(count.frames, kWarmUp + kFrames);
+  return count.after - count.before;
+}
+
+}  // namespace
+
+GST_START_TEST(a_thousand_decoded_frames_cost_nothing_on_top_of_what_the_decoder_does) {
+  if (!adopt(gst_element_factory_find("nvh264dec"))) return;
+  const auto decoder_alone = cost_of_decoded_frames("fakesink sync=false");
+  fail_unless_equals_uint64(cost_of_decoded_frames("cudacampool ! cudacamsink"), decoder_alone);
+  fail_unless_equals_uint64(cost_of_decoded_frames("cudacampool ! fakesink sync=false"),
+                            decoder_alone);
+}
+GST_END_TEST
+
+GST_START_TEST(the_release_of_a_source_waits_for_the_copy) {
+  Gpu gpu;
+  const SimulatedDriver simulated;
+  const auto fence = std::make_shared<Fence>(gpu.context());
+  Reader copy(gpu), releases(gpu);
+  auto source = gpu.frame(1);
+  const Watched watched(source.get());
+  simulated.hold(copy.stream(), true);
+  simulated.hold(releases.stream(), true);
+  fence->written_on(copy.stream());
+  fence->keep(std::move(source), releases.stream());
+  fail_unless_equals_int(simulated.step(releases.stream(), 9), 0);
+  fail_unless(!watched.gone());
+  simulated.hold(copy.stream(), false);
+  simulated.hold(releases.stream(), false);
+  watched.await_gone();
 }
 GST_END_TEST
 
@@ -293,6 +363,8 @@ static Suite *cudacampool_sync_suite() {
   tcase_add_test(tests, frames_in_system_memory_need_no_fence);
   tcase_add_test(tests, foreign_frames_on_the_gpu_have_no_fence_and_say_so);
   tcase_add_test(tests, a_thousand_copied_frames_cost_no_memory_and_no_wait);
+  tcase_add_test(tests, a_thousand_decoded_frames_cost_nothing_on_top_of_what_the_decoder_does);
+  tcase_add_test(tests, the_release_of_a_source_waits_for_the_copy);
   tcase_add_test(tests, a_source_is_kept_until_its_copy_is_complete);
   tcase_add_test(tests, a_source_is_kept_beyond_the_pipeline);
   tcase_add_test(tests, upstream_with_few_buffers_gets_them_back_without_a_further_frame);
