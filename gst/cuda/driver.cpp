@@ -4,10 +4,8 @@
 #include <dlfcn.h>
 
 #include <atomic>
-#include <mutex>
 
-GST_DEBUG_CATEGORY_STATIC(cuda_debug);
-#define GST_CAT_DEFAULT cuda_debug
+#define GST_CAT_DEFAULT cudacam::cuda_category()
 
 namespace cudacam {
 namespace {
@@ -65,15 +63,20 @@ CudaError::CudaError(const char *call, CUresult code)
     : std::runtime_error(std::string(call) + ": " + describe(code)), code_(code) {
 }
 
+GstDebugCategory *cuda_category() {
+  static auto *const category = [] {
+    GstDebugCategory *made = nullptr;
+    GST_DEBUG_CATEGORY_INIT(made, "cudacam-cuda", 0, "calls into the NVIDIA driver");
+    return made;
+  }();
+  return category;
+}
+
 CUresult process_error() {
   return first_process_error.load(std::memory_order_relaxed);
 }
 
 void detail::note_failure(const char *call, CUresult code) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    GST_DEBUG_CATEGORY_INIT(cuda_debug, "cudacam-cuda", 0, "calls into the NVIDIA driver");
-  });
   if (!poisons_process(code)) {
     GST_INFO("%s: %s", call, describe(code).c_str());
     return;

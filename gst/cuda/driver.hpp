@@ -24,6 +24,9 @@ class CudaError : public std::runtime_error {
   CUresult code_;
 };
 
+/// "cudacam-cuda": what this folder logs to.
+GstDebugCategory *cuda_category();
+
 /// The first error after which the driver can do nothing for this process, or CUDA_SUCCESS.
 CUresult process_error();
 
@@ -65,6 +68,7 @@ class DriverCall {
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
 #define CUDACAM_DRIVER_CALLS(X) \
+  X(cuCtxEnablePeerAccess)      \
   X(cuCtxPopCurrent)            \
   X(cuCtxPushCurrent)           \
   X(cuEventCreate)              \
@@ -73,8 +77,12 @@ class DriverCall {
   X(cuEventRecord)              \
   X(cuEventSynchronize)         \
   X(cuLaunchHostFunc)           \
+  X(cuLaunchKernel)             \
   X(cuMemGetInfo)               \
   X(cuMemcpy2DAsync)            \
+  X(cuModuleGetFunction)        \
+  X(cuModuleLoadData)           \
+  X(cuModuleUnload)             \
   X(cuStreamCreate)             \
   X(cuStreamDestroy)            \
   X(cuStreamGetCtx)             \
