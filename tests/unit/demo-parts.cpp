@@ -10,7 +10,7 @@
 
 namespace {
 
-using cudacam::demo::CameraProcess;
+using cudacam::test::CameraProcess;
 using cudacam::demo::CameraRecord;
 using cudacam::demo::Clock;
 using cudacam::demo::Outage;
