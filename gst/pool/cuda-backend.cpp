@@ -27,12 +27,6 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-gint device_of(GstCudaContext *context) {
-  guint device = 0;
-  g_object_get(context, "cuda-device-id", &device, nullptr);
-  return static_cast<gint>(device);
-}
-
 ElementError out_of_memory(GstCudaContext *context, const GstVideoInfo &info) {
   size_t free = 0, total = 0;
   std::string room = "an unknown number of";
@@ -109,7 +103,8 @@ class CudaBackend : public Backend {
   }
 
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
-    copy_frame(info, source, slot, streams_->copies());
+    if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
+    copier_->enqueue(info, source, slot, streams_->copies());
   }
 
   bool finish(GstBuffer *slot, GstBuffer *source, bool complete) override {
@@ -136,6 +131,7 @@ class CudaBackend : public Backend {
  private:
   const CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
+  std::unique_ptr<FrameCopier> copier_;  // made by the first copy, on the streaming thread
 };
 
 }  // namespace

@@ -4,7 +4,9 @@
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -300,21 +302,34 @@ GST_END_TEST
 
 GST_START_TEST(state_churn_while_frames_arrive) {
   auto *harness = gst_harness_new_parse("cudacampool slots=2");
-  gst_harness_set_src_caps_str(harness, kSmall);
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  auto *caps = gst_caps_from_string(kSmall);
-  auto *frame = gst_harness_create_buffer(harness, kSmallBytes);
-  GST_OBJECT_FLAG_SET(harness->sinkpad, GST_PAD_FLAG_NEED_PARENT);
   gst_harness_set_drop_buffers(harness, TRUE);
-  auto *push = gst_harness_stress_push_buffer_start(harness, caps, &segment, frame);
+  // Frames may meet a stop, at any place, but never a start that comes between them and the events
+  // of their stream, which a stop takes away.
+  std::mutex starting;
+  std::atomic<bool> ended{false};
+  std::thread upstream([&] {
+    while (!ended) {
+      {
+        const std::lock_guard lock(starting);
+        GstSegment segment;
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        gst_harness_push_event(harness, gst_event_new_stream_start("churn"));
+        const cudacam::CapsPtr caps(gst_caps_from_string(kSmall));
+        gst_harness_push_event(harness, gst_event_new_caps(caps.get()));
+        gst_harness_push_event(harness, gst_event_new_segment(&segment));
+        for (int i = 0; i < 3; ++i)
+          gst_harness_push(harness, gst_harness_create_buffer(harness, kSmallBytes));
+      }
+      g_thread_yield();
+    }
+  });
   for (int i = 0; i < 200; ++i) {
     gst_element_set_state(harness->element, GST_STATE_READY);
+    const std::lock_guard lock(starting);
     gst_element_set_state(harness->element, GST_STATE_PLAYING);
   }
-  gst_harness_stress_thread_stop(push);
-  gst_buffer_unref(frame);
-  gst_caps_unref(caps);
+  ended = true;
+  upstream.join();
   gst_harness_teardown(harness);
 }
 GST_END_TEST
