@@ -15,17 +15,25 @@
 
 namespace cudacam {
 
+/// A call that went wrong; names live as long as the process.
+struct CudaFailure {
+  const char *call;
+  CUresult code;
+};
+
 class CudaError : public std::runtime_error {
  public:
-  CudaError(const char *call, CUresult code);
+  explicit CudaError(const CudaFailure &failure);
   CUresult code() const { return code_; }
 
  private:
   CUresult code_;
 };
 
-/// The first error after which the driver can do nothing for this process, or CUDA_SUCCESS.
-CUresult process_error();
+/// The first error after which the driver can do nothing for this process, or null. Any thread.
+const CudaFailure *process_error();
+/// Throws that error, if there was one.
+void expect_working_process();
 
 namespace detail {
 /// Logs, and remembers `code` when it poisons the process.
@@ -41,12 +49,14 @@ class DriverCall {
   template <class... Args>
   void operator()(Args... args) const {
     const auto result = quiet(args...);
-    if (result != CUDA_SUCCESS) throw CudaError(name_, result);
+    if (result == CUDA_SUCCESS) return;
+    expect_working_process();  // the first error, whose consequence this one may be
+    throw CudaError({name_, result});
   }
 
   template <class... Args>
   CUresult quiet(Args... args) const noexcept {
-    if (const auto before = process_error()) return before;
+    if (const auto *before = process_error()) return before->code;
     const auto result = function_(args...);
     if (result != CUDA_SUCCESS) detail::note_failure(name_, result);
     return result;
@@ -61,6 +71,14 @@ class DriverCall {
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
 #define CUDACAM_DRIVER_CALLS(X) \
+  X(cuCtxPopCurrent)            \
+  X(cuCtxPushCurrent)           \
+  X(cuDeviceGet)                \
+  X(cuDevicePrimaryCtxRelease)  \
+  X(cuDevicePrimaryCtxRetain)   \
+  X(cuInit)                     \
+  X(cuMemAllocPitch)            \
+  X(cuMemFree)                  \
   X(cuMemGetInfo)               \
   X(cuMemcpy2DAsync)            \
   X(cuStreamCreate)             \

@@ -12,12 +12,15 @@ class Stream {
  public:
   explicit Stream(GstCudaContext *context) : context_(share(context)) {
     const ContextScope scope(context_.get());
-    driver().cuStreamCreate(&stream_, CU_STREAM_DEFAULT);
+    driver().cuStreamCreate(&stream_, static_cast<unsigned>(CU_STREAM_DEFAULT));
   }
   ~Stream() {
-    if (!gst_cuda_context_push(context_.get())) return;
-    driver().cuStreamDestroy.quiet(stream_);
-    gst_cuda_context_pop(nullptr);
+    try {
+      const ContextScope scope(context_.get());
+      driver().cuStreamDestroy.quiet(stream_);
+    } catch (const CudaError &) {
+      // Logged where it happened; a stream that cannot be destroyed ends with its context.
+    }
   }
   Stream(const Stream &) = delete;
   Stream &operator=(const Stream &) = delete;

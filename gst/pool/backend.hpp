@@ -5,11 +5,19 @@
 #include <gst/video/video.h>
 
 #include <memory>
+#include <stdexcept>
+#include <string>
 
 #include "base/ptr.hpp"
 #include "pool/store.hpp"
 
 namespace cudacam {
+
+/// Writing a slot went wrong on the device: its content and its pending work are unknown.
+class WriteError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 class Backend {
  public:
@@ -19,7 +27,10 @@ class Backend {
   virtual std::unique_ptr<SlotSource> slot_source(const GstVideoInfo &info) const = 0;
   /// A buffer pool over `store` of the kind that upstream elements accept.
   virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
-  /// Copies a frame of `info` into a slot; complete when it returns. Throws std::runtime_error.
+  /// Throws std::runtime_error, with the first error, when the device is beyond use.
+  virtual void check() const {}
+  /// Copies a frame of `info` into a slot; complete when it returns. Throws WriteError, or another
+  /// std::runtime_error when the slot was not touched.
   virtual void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) = 0;
 };
 

@@ -1,39 +1,89 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/slot-table.hpp"
 
+#include <algorithm>
 #include <stdexcept>
+#include <string>
 
 namespace cudacam {
 
-SlotTable::SlotTable(unsigned slots) : states_(slots, State::kFree) {
-  for (unsigned slot = 0; slot < slots; ++slot) free_.push_back(slot);
+SlotTable::Place &SlotTable::out(unsigned slot, const char *what) {
+  auto &place = places_.at(slot);
+  if (!place.out) throw std::logic_error(std::string("a slot that is not out was ") + what);
+  return place;
 }
 
-std::optional<unsigned> SlotTable::take() {
+unsigned SlotTable::add() {
+  const auto empty = std::find_if(places_.begin(), places_.end(),
+                                  [](const Place &place) { return place.state == State::kEmpty; });
+  const auto slot = static_cast<unsigned>(empty - places_.begin());
+  if (empty == places_.end()) places_.emplace_back();
+  places_[slot] = {State::kFree, false};
+  free_.push_front({slot, std::nullopt});
+  return slot;
+}
+
+unsigned SlotTable::attainable(unsigned wanted) const {
+  const auto retired = counts().retired;
+  const auto lost = retired > wanted ? retired - wanted : 0;
+  return wanted > lost ? wanted - lost : 0;
+}
+
+unsigned SlotTable::missing(unsigned wanted) const {
+  const auto goal = attainable(wanted);
+  const auto usable = counts().usable();
+  return goal > usable ? goal - usable : 0;
+}
+
+std::optional<unsigned> SlotTable::take(Time now) {
   if (free_.empty()) return std::nullopt;
-  const auto slot = free_.front();
+  const auto [slot, since] = free_.front();
+  if (since && now - *since < reuse_delay_) return std::nullopt;  // nor are those behind it
   free_.pop_front();
-  states_[slot] = State::kWriting;
+  places_[slot] = {State::kWriting, true};
   return slot;
 }
 
 void SlotTable::publish(unsigned slot) {
-  auto &state = states_.at(slot);
-  if (state == State::kFree) throw std::logic_error("a free slot was published");
-  state = State::kPublished;
+  auto &place = out(slot, "published");
+  if (place.state == State::kRetired) throw std::logic_error("a retired slot was published");
+  place.state = State::kPublished;
 }
 
-void SlotTable::release(unsigned slot) {
-  auto &state = states_.at(slot);
-  if (state == State::kFree) throw std::logic_error("a free slot was released");
-  state = State::kFree;
-  free_.push_back(slot);
+void SlotTable::retire(unsigned slot) {
+  out(slot, "retired").state = State::kRetired;
+}
+
+SlotTable::Released SlotTable::release(unsigned slot, Time now) {
+  auto &place = out(slot, "released");
+  place.out = false;
+  if (place.state == State::kRetired) return Released::kKept;
+  if (superseded_) {
+    place.state = State::kEmpty;
+    return Released::kGivenUp;
+  }
+  place.state = State::kFree;
+  free_.push_back({slot, now});
+  return Released::kKept;
+}
+
+std::vector<unsigned> SlotTable::supersede() {
+  superseded_ = true;
+  std::vector<unsigned> given_up;
+  for (const auto &entry : free_) {
+    places_[entry.slot].state = State::kEmpty;
+    given_up.push_back(entry.slot);
+  }
+  free_.clear();
+  return given_up;
 }
 
 SlotTable::Counts SlotTable::counts() const {
   Counts counts;
-  for (const auto state : states_) {
-    switch (state) {
+  for (const auto &place : places_) {
+    switch (place.state) {
+      case State::kEmpty:
+        break;
       case State::kFree:
         ++counts.free;
         break;
@@ -42,6 +92,9 @@ SlotTable::Counts SlotTable::counts() const {
         break;
       case State::kPublished:
         ++counts.published;
+        break;
+      case State::kRetired:
+        ++counts.retired;
         break;
     }
   }

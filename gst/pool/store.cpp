@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/store.hpp"
 
+#include <chrono>
 #include <utility>
 
 namespace cudacam {
@@ -33,46 +34,94 @@ GstMemory *memory_of(GstBuffer *frame) {
 
 }  // namespace
 
-std::shared_ptr<Store> Store::create(SlotSource &source, unsigned slots, guint64 generation) {
-  auto overflow = source.allocate();
-  const std::shared_ptr<Store> store(new Store(source.layout(), slots, generation));
-  for (unsigned index = 0; index < slots; ++index) store->adopt_memory(index, source.allocate());
+std::shared_ptr<Store> Store::create(std::unique_ptr<SlotSource> source, guint64 generation,
+                                     SlotTable::Time reuse_delay) {
+  auto overflow = source->allocate();
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
                             GINT_TO_POINTER(1), nullptr);
-  store->overflow_ = std::move(overflow);
-  return store;
+  return std::shared_ptr<Store>(
+      new Store(std::move(source), std::move(overflow), generation, reuse_delay));
 }
 
-Store::Store(const GstVideoInfo &layout, unsigned slots, guint64 generation)
-    : layout_(layout), generation_(generation), table_(slots), slots_(slots) {
+Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
+             SlotTable::Time reuse_delay)
+    : source_(std::move(source)),
+      layout_(source_->layout()),
+      overflow_(std::move(overflow)),
+      generation_(generation),
+      table_(reuse_delay) {
 }
 
-void Store::adopt_memory(unsigned index, MemoryPtr memory) {
-  auto &slot = slots_[index];
-  slot.store = this;
-  slot.index = index;
-  slot.identity = memory.get();
+void Store::add_slot() {
+  auto memory = source_->allocate();
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
+  std::lock_guard lock(mutex_);
+  const auto index = table_.add();
+  if (index == slots_.size()) slots_.emplace_back();
+  auto &slot = slots_[index];
+  slot = {this, index, nullptr, nullptr, memory.get()};
   gst_mini_object_set_qdata(object, slot_quark(), &slot, nullptr);
-  object->dispose = revive;
+  object->dispose = dispose;
   slot.memory = std::move(memory);
 }
 
+/// The memory of a slot that is not out, now any other memory.
+MemoryPtr Store::detach_locked(Slot &slot) {
+  auto memory = std::exchange(slot.memory, nullptr);
+  slot.identity = nullptr;
+  auto *object = GST_MINI_OBJECT_CAST(memory.get());
+  object->dispose = nullptr;
+  gst_mini_object_steal_qdata(object, slot_quark());
+  return memory;
+}
+
+/// Frees it, or leaves it behind: see SlotSource::device_works().
+void Store::discard(MemoryPtr memory) const {
+  if (!source_->device_works()) (void)memory.release();
+}
+
 Store::~Store() {
-  // All slots are free: one that is out would have kept us alive.
-  for (auto &slot : slots_) {
-    if (!slot.memory) continue;  // never filled: create() failed
-    auto *object = GST_MINI_OBJECT_CAST(slot.memory.get());
-    object->dispose = nullptr;
-    gst_mini_object_steal_qdata(object, slot_quark());
+  // No slot is out: it would have kept us alive.
+  for (auto &slot : slots_)
+    if (slot.identity) discard(detach_locked(slot));
+  discard(std::move(overflow_));
+}
+
+unsigned Store::missing(unsigned wanted) const {
+  std::lock_guard lock(mutex_);
+  return table_.missing(wanted);
+}
+
+unsigned Store::attainable(unsigned wanted) const {
+  std::lock_guard lock(mutex_);
+  return table_.attainable(wanted);
+}
+
+void Store::supersede() {
+  std::vector<MemoryPtr> given_up;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto index : table_.supersede()) given_up.push_back(detach_locked(slots_[index]));
   }
+  for (auto &memory : given_up) discard(std::move(memory));
+}
+
+void Store::reinstate(guint64 generation) {
+  std::lock_guard lock(mutex_);
+  generation_ = generation;
+  table_.reinstate();
+}
+
+guint64 Store::generation() const {
+  std::lock_guard lock(mutex_);
+  return generation_;
 }
 
 BufferPtr Store::take() {
   MemoryPtr memory;
   {
     std::lock_guard lock(mutex_);
-    if (const auto index = table_.take()) {
+    if (const auto index = table_.take(std::chrono::steady_clock::now().time_since_epoch())) {
       auto &slot = slots_[*index];
       slot.self = shared_from_this();
       memory = std::move(slot.memory);
@@ -96,25 +145,31 @@ BufferPtr Store::wrap(MemoryPtr memory) const {
   return buffer;
 }
 
-/// GstMiniObject's dispose: the last reference to a slot's memory is gone.
-gboolean Store::revive(GstMiniObject *object) {
+/// GstMiniObject's dispose: the last reference to a slot's memory is gone. True: it is to be freed.
+gboolean Store::dispose(GstMiniObject *object) {
   auto *slot = static_cast<Slot *>(gst_mini_object_get_qdata(object, slot_quark()));
-  MemoryPtr memory(GST_MEMORY_CAST(gst_mini_object_ref(object)));
-  std::shared_ptr<Store> self;  // dies last, after the lock: it may be the store's end
   auto &store = *slot->store;
-  {
-    std::lock_guard lock(store.mutex_);
-    self = std::move(slot->self);
-    slot->memory = std::move(memory);
-    store.table_.release(slot->index);
+  std::shared_ptr<Store> self;  // dies last, after the lock: it may be the store's end
+  std::lock_guard lock(store.mutex_);
+  self = std::move(slot->self);
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  if (store.table_.release(slot->index, now) == SlotTable::Released::kKept) {
+    slot->memory.reset(GST_MEMORY_CAST(gst_mini_object_ref(object)));
+    return FALSE;
   }
-  return FALSE;  // not to be freed
+  slot->identity = nullptr;
+  if (store.source_->device_works()) return TRUE;
+  object->dispose = nullptr;
+  gst_mini_object_ref(object);  // for ever: see SlotSource::device_works()
+  return FALSE;
 }
 
 gsize Store::bytes() const {
-  gsize sum = overflow_ ? overflow_->maxsize : 0;
-  for (const auto &slot : slots_) sum += slot.identity->maxsize;
-  return sum;
+  std::lock_guard lock(mutex_);
+  gsize frames = 1;  // overflow
+  for (const auto &slot : slots_)
+    if (slot.identity) ++frames;
+  return frames * layout_.size;
 }
 
 SlotTable::Counts Store::counts() const {
@@ -126,7 +181,7 @@ std::vector<Store::Use> Store::uses() const {
   std::vector<Use> result;
   std::lock_guard lock(mutex_);
   for (const auto &slot : slots_)
-    if (!slot.memory)
+    if (slot.identity && !slot.memory)
       result.push_back(
           {slot.identity, static_cast<unsigned>(GST_MINI_OBJECT_REFCOUNT_VALUE(slot.identity))});
   return result;
@@ -149,6 +204,13 @@ guint64 Store::publish(GstBuffer *frame) {
   std::lock_guard lock(store.mutex_);
   store.table_.publish(slot->index);
   return store.generation_;
+}
+
+void Store::retire(GstBuffer *frame) {
+  auto *slot = slot_of(frame);
+  auto &store = *slot->store;
+  std::lock_guard lock(store.mutex_);
+  store.table_.retire(slot->index);
 }
 
 }  // namespace cudacam

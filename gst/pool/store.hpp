@@ -8,7 +8,8 @@
 /// slot.
 ///
 /// One more slot, *overflow*, is written when all others are held, so that upstream never blocks
-/// and never fails; several frames may be written to it at once, and nobody may read it.
+/// and never fails; several frames may be written to it at once, and nobody may read it. It is
+/// there from the beginning; the slots are added as far as there is memory.
 ///
 /// Ownership: every slot that is out holds a reference to its store, so the store dies after its
 /// last frame. All functions may be called from any thread.
@@ -16,8 +17,10 @@
 
 #include <gst/video/video.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include "base/ptr.hpp"
@@ -25,32 +28,56 @@
 
 namespace cudacam {
 
-/// Where slots come from. One call per slot, while a store is made, never later.
+/// There is not enough memory now; what() says what was tried and, where known, how much is free.
+class NoMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Where slots come from. Owned by their store; called by one thread at a time.
 class SlotSource {
  public:
   virtual ~SlotSource() = default;
-  /// Memory for one frame, mapped planes as in layout() afterwards. Throws ElementError with the
-  /// sizes wanted and, where known, free.
+  /// Memory for one frame, mapped planes as in layout() afterwards. Throws NoMemory, or another
+  /// std::runtime_error when the device says something else.
   virtual MemoryPtr allocate() = 0;
   /// Format, strides and offsets of what allocate() returned.
   virtual const GstVideoInfo &layout() const = 0;
+  /// False when the device is beyond use: its memory is then left behind rather than freed, which
+  /// would call the driver. Any thread.
+  virtual bool device_works() const { return true; }
 };
 
 class Store : public std::enable_shared_from_this<Store> {
  public:
-  /// `slots` of memory plus the overflow slot. Throws what `source` throws.
-  static std::shared_ptr<Store> create(SlotSource &source, unsigned slots, guint64 generation);
+  /// Only the overflow slot. Throws what `source` throws.
+  static std::shared_ptr<Store> create(std::unique_ptr<SlotSource> source, guint64 generation,
+                                       SlotTable::Time reuse_delay);
   ~Store();
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
+
+  /// One more slot. Throws what the source throws. One thread at a time.
+  void add_slot();
+  /// How many slots are to be added for `wanted`; see SlotTable.
+  unsigned missing(unsigned wanted) const;
+  unsigned attainable(unsigned wanted) const;
+
+  /// Frames of another kind come: frees what is free now, and each slot as it is released.
+  void supersede();
+  /// Frames of this kind come again.
+  void reinstate(guint64 generation);
 
   /// A buffer over the slot that has been free for longest, with its GstVideoMeta; over the
   /// overflow slot when none is free. Takes no GPU work and never waits.
   BufferPtr take();
 
   const GstVideoInfo &layout() const { return layout_; }
-  guint64 generation() const { return generation_; }
-  /// Of all slots, overflow included.
+  /// The number under which frames are published now: it rises when the store is reinstated.
+  guint64 generation() const;
+  /// Of one slot, rounded as the device rounds.
+  gsize frame_bytes() const { return layout_.size; }
+  /// Of all slots, overflow and retired ones included.
   gsize bytes() const;
   SlotTable::Counts counts() const;
 
@@ -66,29 +93,35 @@ class Store : public std::enable_shared_from_this<Store> {
   static Origin origin(GstBuffer *frame);
   /// The frame in a slot is complete. Returns the generation of its store. Only for Origin::kSlot.
   static guint64 publish(GstBuffer *frame);
+  /// The frame in a slot could not be written: the slot is never used again. Only for
+  /// Origin::kSlot.
+  static void retire(GstBuffer *frame);
 
  private:
   struct Slot {
     Store *store;
     unsigned index;
-    MemoryPtr memory;             // while free: the only reference; while out: null
+    MemoryPtr memory;             // while free, or retired: the only reference; while out: null
     std::shared_ptr<Store> self;  // while out: what keeps the store alive
-    GstMemory *identity;          // the same memory, always, not owned
+    GstMemory *identity;          // the same memory, not owned; null in an empty place
   };
 
-  Store(const GstVideoInfo &layout, unsigned slots, guint64 generation);
-  void adopt_memory(unsigned index, MemoryPtr memory);
+  Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
+        SlotTable::Time reuse_delay);
   BufferPtr wrap(MemoryPtr memory) const;
+  MemoryPtr detach_locked(Slot &slot);
+  void discard(MemoryPtr memory) const;
   static Slot *slot_of(GstBuffer *frame);
-  static gboolean revive(GstMiniObject *memory);
+  static gboolean dispose(GstMiniObject *memory);
 
+  const std::unique_ptr<SlotSource> source_;
   const GstVideoInfo layout_;
-  const guint64 generation_;
   MemoryPtr overflow_;
 
-  mutable std::mutex mutex_;  // guards the two below; never held while calling out
+  mutable std::mutex mutex_;  // guards all below; never held while calling out
+  guint64 generation_;
   SlotTable table_;
-  std::vector<Slot> slots_;  // never resized: memories point to their slots
+  std::deque<Slot> slots_;  // grows only: memories point to their slots
 };
 
 }  // namespace cudacam

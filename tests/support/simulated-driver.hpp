@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What the simulated driver has counted in this process; nvsim's README.md names the counters.
+/// The simulated driver's controls, where this process runs on it: nvsim's nvsim.h and README.md
+/// say what they do. On a real driver and on none, everything counts 0 and nothing happens.
 #pragma once
 
 #include <dlfcn.h>
-#include <nvsim/nvsim.h>
 
 #include <cstdint>
 
@@ -11,15 +11,46 @@ namespace cudacam::test {
 
 class SimulatedDriver {
  public:
-  /// Whether this process runs on it (on none and on a real one all counters are 0).
   explicit operator bool() const { return counter_ != nullptr; }
+
   std::int64_t counter(const char *name) const { return counter_ ? counter_(name) : 0; }
+  /// Calls of a function of the driver, by all threads.
+  std::uint64_t calls(const char *function) const { return calls_ ? calls_(function) : 0; }
+  unsigned violations() const { return violations_ ? violations_() : 0; }
+
+  bool add_fault(const char *spec) const { return add_fault_ && add_fault_(spec) == 0; }
+  void clear_faults() const {
+    if (clear_faults_) clear_faults_();
+  }
+  /// The sticky error of the process, 0 for none; setting 0 makes the driver work again.
+  int error() const { return error_ ? error_() : 0; }
+  void set_error(int code) const {
+    if (set_error_) set_error_(code);
+  }
+  void limit_memory(std::uint64_t bytes) const {
+    if (limit_memory_) limit_memory_(0, bytes);
+  }
+  void hold_all(bool hold) const {
+    if (hold_all_) hold_all_(hold);
+  }
 
  private:
+  template <class Function>
+  Function *find(const char *name) const {
+    return library_ ? reinterpret_cast<Function *>(dlsym(library_, name)) : nullptr;
+  }
+
   void *const library_ = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);  // never closed
-  decltype(&nvsim_counter) const counter_ =
-      library_ ? reinterpret_cast<decltype(&nvsim_counter)>(dlsym(library_, "nvsim_counter"))
-               : nullptr;
+  std::int64_t (*const counter_)(const char *) = find<std::int64_t(const char *)>("nvsim_counter");
+  std::uint64_t (*const calls_)(const char *) = find<std::uint64_t(const char *)>("nvsim_calls");
+  unsigned (*const violations_)() = find<unsigned()>("nvsim_violations");
+  int (*const add_fault_)(const char *) = find<int(const char *)>("nvsim_fault_add");
+  void (*const clear_faults_)() = find<void()>("nvsim_fault_clear");
+  int (*const error_)() = find<int()>("nvsim_error");
+  void (*const set_error_)(int) = find<void(int)>("nvsim_set_error");
+  int (*const limit_memory_)(int, std::uint64_t) =
+      find<int(int, std::uint64_t)>("nvsim_set_memory_limit");
+  void (*const hold_all_)(int) = find<void(int)>("nvsim_hold_all");
 };
 
 }  // namespace cudacam::test

@@ -3,50 +3,28 @@
 
 #include <gst/check/gstcheck.h>
 
-#include <set>
+#include <algorithm>
+#include <random>
 #include <stdexcept>
 #include <vector>
 
 using cudacam::SlotTable;
+using State = SlotTable::State;
+using Time = SlotTable::Time;
+using Released = SlotTable::Released;
 
-GST_START_TEST(gives_the_slot_that_was_free_for_longest) {
-  SlotTable table(3);
-  fail_unless(table.take() == 0u);
-  fail_unless(table.take() == 1u);
-  table.release(1);
-  table.release(0);
-  fail_unless(table.take() == 2u);
-  fail_unless(table.take() == 1u);
-  fail_unless(table.take() == 0u);
-}
-GST_END_TEST
+namespace {
 
-GST_START_TEST(gives_nothing_when_all_are_held) {
-  SlotTable table(2);
-  table.take();
-  table.take();
-  fail_unless(!table.take());
-  table.publish(0);
-  fail_unless(!table.take());
-  table.release(0);
-  fail_unless(table.take() == 0u);
-}
-GST_END_TEST
+constexpr Time kNow = Time::zero();
 
-GST_START_TEST(counts_each_state) {
-  SlotTable table(3);
-  table.take();
-  table.take();
-  table.publish(1);
-  const auto counts = table.counts();
-  fail_unless_equals_int(counts.free, 1);
-  fail_unless_equals_int(counts.writing, 1);
-  fail_unless_equals_int(counts.published, 1);
+SlotTable table_of(unsigned slots, Time reuse_delay = Time::zero()) {
+  SlotTable table(reuse_delay);
+  for (unsigned slot = 0; slot < slots; ++slot) table.add();
+  return table;
 }
-GST_END_TEST
 
 template <class Call>
-static bool refused(Call &&call) {
+bool refused(Call &&call) {
   try {
     call();
   } catch (const std::logic_error &) {
@@ -55,42 +33,320 @@ static bool refused(Call &&call) {
   return false;
 }
 
-GST_START_TEST(refuses_what_a_free_slot_cannot_do) {
-  SlotTable table(2);
-  fail_unless(refused([&] { table.publish(0); }));
-  fail_unless(refused([&] { table.release(0); }));
-  fail_unless(refused([&] { table.release(7); }));
-  table.take();
-  table.release(0);
-  fail_unless(refused([&] { table.release(0); }));
-  fail_unless_equals_int(table.counts().free, 2);
+}  // namespace
+
+GST_START_TEST(gives_the_slot_that_was_free_for_longest) {
+  auto table = table_of(3);
+  const auto first = *table.take(kNow);
+  const auto second = *table.take(kNow);
+  table.release(second, kNow);
+  table.release(first, kNow);
+  const auto third = *table.take(kNow);
+  fail_unless(third != first && third != second);
+  fail_unless(table.take(kNow) == second);
+  fail_unless(table.take(kNow) == first);
 }
 GST_END_TEST
 
-/// Every sequence of six operations on three slots, against a model that is a plain set.
-GST_START_TEST(agrees_with_a_model_in_every_short_history) {
-  constexpr int kOperations = 7;  // take, publish 0..2, release 0..2
-  constexpr int kLength = 6;
-  int histories = 1;
-  for (int i = 0; i < kLength; ++i) histories *= kOperations;
-  for (int history = 0; history < histories; ++history) {
-    SlotTable table(3);
-    std::set<unsigned> held;
-    for (int step = 0, rest = history; step < kLength; ++step, rest /= kOperations) {
-      const int operation = rest % kOperations;
-      if (operation == 0) {
-        const auto slot = table.take();
-        fail_unless_equals_int(slot.has_value(), held.size() < 3);
-        if (slot) fail_unless(held.insert(*slot).second, "slot %u was given twice", *slot);
-        continue;
-      }
-      const unsigned slot = (operation - 1) % 3;
-      const bool publish = operation <= 3;
-      const bool no = refused([&] { publish ? table.publish(slot) : table.release(slot); });
-      fail_unless_equals_int(no, held.count(slot) == 0);
-      if (!publish) held.erase(slot);
+GST_START_TEST(gives_nothing_when_all_are_held) {
+  auto table = table_of(2);
+  const auto slot = *table.take(kNow);
+  table.take(kNow);
+  fail_unless(!table.take(kNow));
+  table.publish(slot);
+  fail_unless(!table.take(kNow));
+  table.release(slot, kNow);
+  fail_unless(table.take(kNow) == slot);
+}
+GST_END_TEST
+
+GST_START_TEST(a_released_slot_rests_for_the_reuse_delay) {
+  auto table = table_of(2, Time(100));
+  const auto first = *table.take(Time(5));  // slots that were never written need no rest
+  const auto second = *table.take(Time(5));
+  table.release(first, Time(10));
+  table.release(second, Time(60));
+  fail_unless(!table.take(Time(109)));
+  fail_unless(table.take(Time(110)) == first);
+  fail_unless(!table.take(Time(110)));
+  fail_unless(!table.take(Time(159)));
+  fail_unless(table.take(Time(160)) == second);
+}
+GST_END_TEST
+
+GST_START_TEST(a_new_slot_does_not_wait_behind_resting_ones) {
+  auto table = table_of(1, Time(100));
+  table.release(*table.take(Time(0)), Time(0));
+  fail_unless(!table.take(Time(1)));
+  const auto added = table.add();
+  fail_unless(table.take(Time(1)) == added);
+}
+GST_END_TEST
+
+GST_START_TEST(a_retired_slot_is_never_free_again) {
+  auto table = table_of(2);
+  const auto bad = *table.take(kNow);
+  table.retire(bad);
+  fail_unless(refused([&] { table.publish(bad); }));
+  fail_unless(table.release(bad, kNow) == Released::kKept);
+  for (int i = 0; i < 10; ++i) {
+    const auto slot = table.take(kNow);
+    fail_unless(slot && *slot != bad);
+    fail_unless(!table.take(kNow));
+    table.release(*slot, kNow);
+  }
+  fail_unless_equals_int(table.counts().retired, 1);
+  fail_unless_equals_int(table.counts().usable(), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(retired_slots_are_replaced_once_each_then_there_are_fewer) {
+  auto table = table_of(3);
+  const auto lose_one = [&] {
+    const auto slot = *table.take(kNow);
+    table.retire(slot);
+    table.release(slot, kNow);
+  };
+  for (int i = 0; i < 3; ++i) {
+    lose_one();
+    fail_unless_equals_int(table.missing(3), 1);
+    table.add();
+    fail_unless_equals_int(table.missing(3), 0);
+  }
+  for (unsigned left = 2; left + 1 > 0; --left) {
+    lose_one();
+    fail_unless_equals_int(table.missing(3), 0);
+    fail_unless_equals_int(table.attainable(3), left);
+    fail_unless_equals_int(table.counts().usable(), left);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(a_superseded_table_gives_its_slots_up_as_they_come_back) {
+  auto table = table_of(3);
+  const auto read = *table.take(kNow);
+  table.publish(read);
+  const auto bad = *table.take(kNow);
+  table.retire(bad);
+  const auto given_up = table.supersede();
+  fail_unless_equals_int(given_up.size(), 1);
+  fail_unless(!table.take(kNow));
+  fail_unless(table.release(read, kNow) == Released::kGivenUp);
+  fail_unless(table.release(bad, kNow) == Released::kKept);  // what it does is not known
+  fail_unless(!table.take(kNow));
+
+  table.reinstate();
+  fail_unless_equals_int(table.missing(3), 3);
+  table.add();
+  table.add();
+  table.add();
+  fail_unless_equals_int(table.size(), 4);  // places are used again
+  const auto slot = *table.take(kNow);
+  fail_unless(table.release(slot, kNow) == Released::kKept);
+}
+GST_END_TEST
+
+GST_START_TEST(counts_each_state) {
+  auto table = table_of(4);
+  table.take(kNow);
+  table.publish(*table.take(kNow));
+  table.retire(*table.take(kNow));
+  const auto counts = table.counts();
+  fail_unless_equals_int(counts.free, 1);
+  fail_unless_equals_int(counts.writing, 1);
+  fail_unless_equals_int(counts.published, 1);
+  fail_unless_equals_int(counts.retired, 1);
+  fail_unless_equals_int(counts.usable(), 3);
+}
+GST_END_TEST
+
+GST_START_TEST(refuses_what_a_slot_that_is_not_out_cannot_do) {
+  auto table = table_of(2);
+  fail_unless(refused([&] { table.publish(0); }));
+  fail_unless(refused([&] { table.retire(0); }));
+  fail_unless(refused([&] { table.release(0, kNow); }));
+  fail_unless(refused([&] { table.release(7, kNow); }));
+  const auto slot = *table.take(kNow);
+  table.retire(slot);
+  table.release(slot, kNow);
+  fail_unless(refused([&] { table.release(slot, kNow); }));
+  fail_unless_equals_int(table.counts().free, 1);
+}
+GST_END_TEST
+
+namespace {
+
+/// What the table is meant to be, said in another way: each slot by itself, the oldest searched
+/// for.
+class Model {
+ public:
+  explicit Model(Time delay) : delay_(delay) {}
+
+  struct Slot {
+    State state = State::kEmpty;
+    bool out = false;
+    long long order = 0;  // rises with each release; never written: below all
+    Time since = Time::min();
+  };
+
+  /// Whether slot `index` may be taken now.
+  bool is_next(unsigned index, Time now) const {
+    const auto &slot = slots[index];
+    if (slot.state != State::kFree || !rested(slot, now)) return false;
+    for (const auto &other : slots)
+      if (other.state == State::kFree && other.order < slot.order) return false;
+    return true;
+  }
+  bool any(Time now) const {
+    return std::any_of(slots.begin(), slots.end(), [&](const Slot &slot) {
+      return slot.state == State::kFree && rested(slot, now);
+    });
+  }
+
+  std::vector<Slot> slots;
+  bool superseded = false;
+
+ private:
+  bool rested(const Slot &slot, Time now) const {
+    return slot.since == Time::min() || now >= slot.since + delay_;
+  }
+  const Time delay_;
+};
+
+/// Cheaper than fail_unless(), which writes to a pipe: there are millions of these.
+#define expect(condition)                     \
+  do {                                        \
+    if (!(condition)) fail("%s", #condition); \
+  } while (false)
+
+/// One step of `operation` on `slot`, on both, with the same answer.
+void step(SlotTable &table, Model &model, unsigned operation, unsigned slot, Time now,
+          long long order) {
+  const auto known = slot < model.slots.size();
+  const auto is_out = known && model.slots[slot].out;
+  switch (operation) {
+    case 0: {
+      const auto added = table.add();
+      if (added >= model.slots.size()) model.slots.resize(added + 1);
+      expect(model.slots[added].state == State::kEmpty);
+      model.slots[added] = {State::kFree, false, -order, Time::min()};
+      break;
     }
-    fail_unless_equals_int(table.counts().free, 3 - held.size());
+    case 1: {
+      const bool any = model.any(now);
+      const auto taken = table.take(now);
+      expect(taken.has_value() == any);
+      if (!taken) break;
+      expect(model.is_next(*taken, now));
+      model.slots[*taken].state = State::kWriting;
+      model.slots[*taken].out = true;
+      break;
+    }
+    case 2: {
+      const bool no = refused([&] { table.publish(slot); });
+      const bool may = is_out && model.slots[slot].state != State::kRetired;
+      expect(no == !may);
+      if (may) model.slots[slot].state = State::kPublished;
+      break;
+    }
+    case 3:
+      expect(refused([&] { table.retire(slot); }) == !is_out);
+      if (is_out) model.slots[slot].state = State::kRetired;
+      break;
+    case 4: {
+      auto released = Released::kKept;
+      expect(refused([&] { released = table.release(slot, now); }) == !is_out);
+      if (!is_out) break;
+      auto &place = model.slots[slot];
+      const bool up = model.superseded && place.state != State::kRetired;
+      expect(released == (up ? Released::kGivenUp : Released::kKept));
+      place.out = false;
+      if (place.state == State::kRetired) break;
+      place = up ? Model::Slot{} : Model::Slot{State::kFree, false, order, now};
+      break;
+    }
+    case 5: {
+      auto given_up = table.supersede();
+      std::sort(given_up.begin(), given_up.end());
+      std::vector<unsigned> expected;
+      for (unsigned i = 0; i < model.slots.size(); ++i) {
+        if (model.slots[i].state != State::kFree) continue;
+        expected.push_back(i);
+        model.slots[i] = {};
+      }
+      expect(given_up == expected);
+      model.superseded = true;
+      break;
+    }
+    default:
+      table.reinstate();
+      model.superseded = false;
+  }
+  SlotTable::Counts counts;
+  for (unsigned i = 0; i < model.slots.size(); ++i) {
+    expect(table.state(i) == model.slots[i].state);
+    switch (model.slots[i].state) {
+      case State::kEmpty:
+        break;
+      case State::kFree:
+        ++counts.free;
+        break;
+      case State::kWriting:
+        ++counts.writing;
+        break;
+      case State::kPublished:
+        ++counts.published;
+        break;
+      case State::kRetired:
+        ++counts.retired;
+        break;
+    }
+  }
+  const auto seen = table.counts();
+  expect(seen.free == counts.free && seen.writing == counts.writing &&
+         seen.published == counts.published && seen.retired == counts.retired);
+}
+
+constexpr unsigned kOperations = 7;
+
+}  // namespace
+
+/// Every sequence of five operations on two slots and what is added.
+GST_START_TEST(agrees_with_the_model_in_every_short_history) {
+  constexpr int kKinds = 10;  // publish, retire and release name one of two slots
+  constexpr int kLength = 5;
+  constexpr std::pair<unsigned, unsigned> kKind[kKinds] = {{0, 0}, {1, 0}, {2, 0}, {2, 1}, {3, 0},
+                                                           {3, 1}, {4, 0}, {4, 1}, {5, 0}, {6, 0}};
+  int histories = 1;
+  for (int i = 0; i < kLength; ++i) histories *= kKinds;
+  for (int history = 0; history < histories; ++history) {
+    SlotTable table(Time(2));
+    Model model(Time(2));
+    for (int i = 0; i < 2; ++i) step(table, model, 0, 0, Time(0), i + 1);
+    for (int i = 0, rest = history; i < kLength; ++i, rest /= kKinds) {
+      const auto [operation, slot] = kKind[rest % kKinds];
+      step(table, model, operation, slot, Time(i), i + 10);
+    }
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(agrees_with_the_model_in_long_random_histories) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    std::mt19937 random(seed);
+    const Time delay(seed % 3 * 7);
+    SlotTable table(delay);
+    Model model(delay);
+    Time now{0};
+    // Mostly what a camera and its readers do; a size change and an error now and then.
+    std::discrete_distribution<unsigned> operations({3, 30, 25, 1, 30, 1, 2});
+    static_assert(kOperations == 7);
+    for (long long i = 0; i < 2000; ++i) {
+      now += Time(random() % 4);
+      auto operation = operations(random);
+      if (operation == 0 && model.slots.size() >= 12) operation = 1;
+      step(table, model, operation, static_cast<unsigned>(random() % 12), now, i + 1);
+    }
   }
 }
 GST_END_TEST
@@ -101,9 +357,15 @@ static Suite *slot_table_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, gives_the_slot_that_was_free_for_longest);
   tcase_add_test(tests, gives_nothing_when_all_are_held);
+  tcase_add_test(tests, a_released_slot_rests_for_the_reuse_delay);
+  tcase_add_test(tests, a_new_slot_does_not_wait_behind_resting_ones);
+  tcase_add_test(tests, a_retired_slot_is_never_free_again);
+  tcase_add_test(tests, retired_slots_are_replaced_once_each_then_there_are_fewer);
+  tcase_add_test(tests, a_superseded_table_gives_its_slots_up_as_they_come_back);
   tcase_add_test(tests, counts_each_state);
-  tcase_add_test(tests, refuses_what_a_free_slot_cannot_do);
-  tcase_add_test(tests, agrees_with_a_model_in_every_short_history);
+  tcase_add_test(tests, refuses_what_a_slot_that_is_not_out_cannot_do);
+  tcase_add_test(tests, agrees_with_the_model_in_every_short_history);
+  tcase_add_test(tests, agrees_with_the_model_in_long_random_histories);
   return suite;
 }
 
