@@ -3,6 +3,7 @@
 
 /* All of libgstcudacam. */
 #include "frame/camera-event.h"
+#include "frame/fence.h"
 #include "frame/frame-meta.h"
 #include "frame/outstanding-query.h"
 #include "lease/holder.h"

@@ -164,6 +164,9 @@ void run(Display &display, const Options &options, const Cameras &cameras) {
   Show show(actors(cameras), plan, [&](const std::string &text) { display.announce(now(), text); });
   while (now() < options.seconds && !interrupted) {
     show.advance(now());
+    for (const auto &camera : cameras)
+      if (const auto end = camera->process ? camera->process->ended() : std::nullopt)
+        throw std::runtime_error(camera->name + ": its test camera ended by itself: " + *end);
     update(display, now(), cameras);
     std::this_thread::sleep_for(kTick);
   }
@@ -183,7 +186,9 @@ std::vector<std::string> shortcomings(const Options &options, const Cameras &cam
       found.push_back(camera->name + ": its frames are not on the simulated GPU");
     if (summary.bad) found.push_back(camera->name + ": readers saw bad frames");
     if (!summary.recovered() && !interrupted)
-      found.push_back(camera->name + ": no new frame after the last outage");
+      found.push_back(camera->name + ": new frames came after " +
+                      std::to_string(summary.recoveries.size()) + " of " +
+                      std::to_string(summary.outages) + " outages");
     if (status.outstanding)
       found.push_back(camera->name + ": leases are out after the readers have ended");
   }

@@ -4,7 +4,7 @@
  * @title: cudacamsrc
  * @short_description: An RTSP camera that may go away and come back
  *
- * Connects to an RTSP camera, decodes its first H.264 or H.265 stream and keeps doing so: whatever
+ * Connects to an RTSP camera, decodes its first H.264, H.265 or JPEG stream and keeps doing so: whatever
  * happens to the camera or its network, the connection is replaced and the decoder and everything
  * downstream stay as they are. Downstream sees one segment with monotonic running time and never
  * EOS or a flush; at a loss it gets the sticky event `cudacam-camera` (streaming=false) and a GAP,

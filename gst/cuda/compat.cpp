@@ -29,6 +29,24 @@ void set_producer_stream(GstStructure *pool_config, const ProducerStream &stream
   gst_buffer_pool_config_set_cuda_stream(pool_config, stream.stream.get());
 }
 
+CUstream handle(const ProducerStream &stream) {
+  return gst_cuda_stream_get_handle(stream.stream.get());
+}
+
+bool readers_wait_for_memory() {
+  return true;
+}
+
+CUstream pending_stream(GstMemory *memory) {
+  if (!GST_MEMORY_FLAG_IS_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC)) return nullptr;
+  auto *stream = gst_cuda_memory_get_stream(GST_CUDA_MEMORY_CAST(memory));
+  return stream ? gst_cuda_stream_get_handle(stream) : nullptr;
+}
+
+void set_complete(GstMemory *memory) {
+  GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC);
+}
+
 #else
 
 struct ProducerStream {};
@@ -38,6 +56,21 @@ std::shared_ptr<ProducerStream> make_producer_stream(GstCudaContext *) {
 }
 
 void set_producer_stream(GstStructure *, const ProducerStream &) {
+}
+
+CUstream handle(const ProducerStream &) {
+  return nullptr;
+}
+
+bool readers_wait_for_memory() {
+  return false;
+}
+
+CUstream pending_stream(GstMemory *) {
+  return nullptr;
+}
+
+void set_complete(GstMemory *) {
 }
 
 #endif

@@ -29,9 +29,23 @@ std::shared_ptr<ProducerStream> make_producer_stream(GstCudaContext *context);
 /// Makes the elements that a pool with this config is proposed to write on `stream`.
 void set_producer_stream(GstStructure *pool_config, const ProducerStream &stream);
 
+/// Where the upstream elements that take it write; null where they keep their stream to themselves,
+/// and have waited for it when they push.
+CUstream handle(const ProducerStream &stream);
+
 /// Device memory for one frame of `info`, rows padded to the driver's pitch; its GstVideoInfo says
 /// where the planes lie. Null when the driver gives none.
 MemoryPtr allocate(GstCudaContext *context, const ProducerStream &stream, const GstVideoInfo *info);
+
+/// Whether stock readers wait for the stream that a memory names before they read it. Otherwise
+/// they take memory to be complete.
+bool readers_wait_for_memory();
+
+/// The stream that may still write `memory`, as its producer left it; null when it is complete.
+CUstream pending_stream(GstMemory *memory);
+
+/// Nothing writes `memory` any more: readers need not wait for it.
+void set_complete(GstMemory *memory);
 
 /// Waits until the work that produced `memory` is done, where its producer left some in flight
 /// (1.24 and later).

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "cuda/compat.hpp"
+#include "cuda/order.hpp"
 
 namespace cudacam {
 namespace {
@@ -14,7 +15,6 @@ class DeviceFrame {
   DeviceFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access) {
     auto *memory = gst_buffer_peek_memory(buffer, 0);
     if (!gst_is_cuda_memory(memory)) throw std::runtime_error("the frame is not in CUDA memory");
-    if (access & GST_MAP_READ) compat::wait_for_producer(memory);
     if (!gst_video_frame_map(&frame_, &info, buffer, GstMapFlags(access | GST_MAP_CUDA)))
       throw std::runtime_error("the frame's CUDA memory cannot be mapped");
   }
@@ -60,20 +60,21 @@ void copy_plane(const GstVideoFrame &from, const GstVideoFrame &to, unsigned ind
 
 }  // namespace
 
-void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                const Stream &stream) {
+void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream) {
   const DeviceFrame from(info, source, GST_MAP_READ);
   const DeviceFrame to(info, target, GST_MAP_WRITE);
-  const ContextScope scope(stream.context());
+  const ContextScope scope(stream.context);
+  // After it was mapped, which may have queued an upload.
+  auto *producer = compat::pending_stream(gst_buffer_peek_memory(source, 0));
+  if (producer && producer != stream.handle) order(producer, stream.handle);
   try {
     for (unsigned i = 0; i < GST_VIDEO_FRAME_N_PLANES(&from.get()); ++i)
-      copy_plane(from.get(), to.get(), i, stream.handle());
+      copy_plane(from.get(), to.get(), i, stream.handle);
   } catch (const CudaError &) {
     // What was enqueued still reads the source, which its owner is about to get back.
-    driver().cuStreamSynchronize.quiet(stream.handle());
+    driver().cuStreamSynchronize.quiet(stream.handle);
     throw;
   }
-  driver().cuStreamSynchronize(stream.handle());
 }
 
 }  // namespace cudacam

@@ -7,10 +7,9 @@
 
 namespace cudacam {
 
-/// Copies a frame in CUDA memory into another of the same format and size, and waits for the copy:
-/// the source may be reused at once, and stock consumers may read the target without a wait of
-/// their own. Throws CudaError.
-void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                const Stream &stream);
+/// Queues the copy of a frame in CUDA memory into another of the same format and size on `stream`,
+/// after the work that still writes the source. The source must be kept, and the target not be
+/// read, until the copy has ended. Throws CudaError; then nothing of it is queued any more.
+void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream);
 
 }  // namespace cudacam

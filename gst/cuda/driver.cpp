@@ -4,10 +4,8 @@
 #include <dlfcn.h>
 
 #include <atomic>
-#include <mutex>
 
-GST_DEBUG_CATEGORY_STATIC(cuda_debug);
-#define GST_CAT_DEFAULT cuda_debug
+#define GST_CAT_DEFAULT cudacam::cuda_category()
 
 namespace cudacam {
 namespace {
@@ -53,9 +51,10 @@ std::string describe(CUresult code) {
 }
 
 template <class Function>
-void resolve(Function *&function, const char *name) {
+void resolve(Function *&function, const char *name, bool needed = true) {
   function = reinterpret_cast<Function *>(dlsym(library(), name));
-  if (!function) throw std::runtime_error(std::string("the NVIDIA driver has no ") + name);
+  if (!function && needed)
+    throw std::runtime_error(std::string("the NVIDIA driver has no ") + name);
 }
 
 }  // namespace
@@ -63,6 +62,15 @@ void resolve(Function *&function, const char *name) {
 CudaError::CudaError(const CudaFailure &failure)
     : std::runtime_error(std::string(failure.call) + ": " + describe(failure.code)),
       code_(failure.code) {
+}
+
+GstDebugCategory *cuda_category() {
+  static auto *const category = [] {
+    GstDebugCategory *made = nullptr;
+    GST_DEBUG_CATEGORY_INIT(made, "cudacam-cuda", 0, "calls into the NVIDIA driver");
+    return made;
+  }();
+  return category;
 }
 
 const CudaFailure *process_error() {
@@ -74,10 +82,6 @@ void expect_working_process() {
 }
 
 void detail::note_failure(const char *call, CUresult code) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    GST_DEBUG_CATEGORY_INIT(cuda_debug, "cudacam-cuda", 0, "calls into the NVIDIA driver");
-  });
   if (!poisons_process(code)) {
     GST_INFO("%s: %s", call, describe(code).c_str());
     return;
@@ -96,6 +100,7 @@ Driver::Driver() {
 #define CUDACAM_RESOLVE(name) resolve(name.function_, name.name_);
   CUDACAM_DRIVER_CALLS(CUDACAM_RESOLVE)
 #undef CUDACAM_RESOLVE
+  resolve(cuCtxGetId.function_, cuCtxGetId.name_, false);
 }
 
 const Driver &driver() {

@@ -30,6 +30,9 @@ class CudaError : public std::runtime_error {
   CUresult code_;
 };
 
+/// "cudacam-cuda": what this folder logs to.
+GstDebugCategory *cuda_category();
+
 /// The first error after which the driver can do nothing for this process, or null. Any thread.
 const CudaFailure *process_error();
 /// Throws that error, if there was one.
@@ -49,18 +52,26 @@ class DriverCall {
   template <class... Args>
   void operator()(Args... args) const {
     const auto result = quiet(args...);
-    if (result == CUDA_SUCCESS) return;
-    expect_working_process();  // the first error, whose consequence this one may be
-    throw CudaError({name_, result});
+    if (result != CUDA_SUCCESS) fail(result);
   }
 
   template <class... Args>
   CUresult quiet(Args... args) const noexcept {
     if (const auto *before = process_error()) return before->code;
     const auto result = function_(args...);
-    if (result != CUDA_SUCCESS) detail::note_failure(name_, result);
+    if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
+      detail::note_failure(name_, result);
     return result;
   }
+
+  /// Throws for a result that quiet() gave.
+  [[noreturn]] void fail(CUresult result) const {
+    expect_working_process();  // the first error, whose consequence this one may be
+    throw CudaError({name_, result});
+  }
+
+  /// Whether the driver has the function; only the ones that came after CUDA 11 may be missing.
+  bool available() const { return function_; }
 
  private:
   friend class Driver;
@@ -71,19 +82,32 @@ class DriverCall {
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
 #define CUDACAM_DRIVER_CALLS(X) \
+  X(cuCtxEnablePeerAccess)      \
   X(cuCtxPopCurrent)            \
   X(cuCtxPushCurrent)           \
   X(cuDeviceGet)                \
   X(cuDevicePrimaryCtxRelease)  \
   X(cuDevicePrimaryCtxRetain)   \
+  X(cuEventCreate)              \
+  X(cuEventDestroy)             \
+  X(cuEventQuery)               \
+  X(cuEventRecord)              \
+  X(cuEventSynchronize)         \
   X(cuInit)                     \
+  X(cuLaunchHostFunc)           \
+  X(cuLaunchKernel)             \
   X(cuMemAllocPitch)            \
   X(cuMemFree)                  \
   X(cuMemGetInfo)               \
   X(cuMemcpy2DAsync)            \
+  X(cuModuleGetFunction)        \
+  X(cuModuleLoadData)           \
+  X(cuModuleUnload)             \
   X(cuStreamCreate)             \
   X(cuStreamDestroy)            \
-  X(cuStreamSynchronize)
+  X(cuStreamGetCtx)             \
+  X(cuStreamSynchronize)        \
+  X(cuStreamWaitEvent)
 
 #define CUDACAM_STRING(name) #name
 #define CUDACAM_DECLARE(name) DriverCall<decltype(::name)> name{CUDACAM_STRING(name)};
@@ -91,6 +115,8 @@ class DriverCall {
 class Driver {
  public:
   CUDACAM_DRIVER_CALLS(CUDACAM_DECLARE)
+  /// A number that no other context of the process ever had. From CUDA 12 on, headers included.
+  DriverCall<CUresult(CUcontext, unsigned long long *)> cuCtxGetId{"cuCtxGetId"};
 
  private:
   friend const Driver &driver();

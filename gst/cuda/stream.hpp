@@ -6,27 +6,29 @@
 
 namespace cudacam {
 
-/// Owns a CUDA stream of a context. It is a blocking one, in order with the NULL stream: stock
-/// elements of GStreamer 1.22 download frames there.
+/// A stream that somebody else owns, and its context.
+struct StreamView {
+  GstCudaContext *context = nullptr;
+  CUstream handle = nullptr;
+};
+
+/// Owns a CUDA stream of a context. By default it is a blocking one, in order with the NULL stream:
+/// stock elements of GStreamer 1.22 download frames there. CU_STREAM_NON_BLOCKING is for streams
+/// that wait for an application's work, which must not hold up the NULL stream.
 class Stream {
  public:
-  explicit Stream(GstCudaContext *context) : context_(share(context)) {
+  explicit Stream(GstCudaContext *context, unsigned flags = CU_STREAM_DEFAULT)
+      : context_(share(context)) {
     const ContextScope scope(context_.get());
-    driver().cuStreamCreate(&stream_, static_cast<unsigned>(CU_STREAM_DEFAULT));
+    driver().cuStreamCreate(&stream_, flags);
   }
-  ~Stream() {
-    try {
-      const ContextScope scope(context_.get());
-      driver().cuStreamDestroy.quiet(stream_);
-    } catch (const CudaError &) {
-      // Logged where it happened; a stream that cannot be destroyed ends with its context.
-    }
-  }
+  ~Stream() { driver().cuStreamDestroy.quiet(stream_); }
   Stream(const Stream &) = delete;
   Stream &operator=(const Stream &) = delete;
 
   CUstream handle() const { return stream_; }
   GstCudaContext *context() const { return context_.get(); }
+  StreamView view() const { return {context_.get(), stream_}; }
 
  private:
   CudaContextPtr context_;

@@ -14,9 +14,11 @@ DecoderFact decoder_fact(const Codec &codec, const std::string &element) {
   const auto factory = adopt(gst_element_factory_find(element.c_str()));
   if (!factory) return DecoderFact::absent;
   const CapsPtr caps(gst_caps_from_string(codec.caps));
+  // JPEG decoders call themselves those of images.
   const bool decodes =
-      gst_element_factory_list_is_type(
-          factory.get(), GST_ELEMENT_FACTORY_TYPE_DECODER | GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO) &&
+      gst_element_factory_list_is_type(factory.get(), GST_ELEMENT_FACTORY_TYPE_DECODER |
+                                                          GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO |
+                                                          GST_ELEMENT_FACTORY_TYPE_MEDIA_IMAGE) &&
       gst_element_factory_can_sink_any_caps(factory.get(), caps.get());
   return decodes ? DecoderFact::fit : DecoderFact::unfit;
 }

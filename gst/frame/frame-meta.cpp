@@ -12,7 +12,12 @@ gboolean init(GstMeta *meta, gpointer, GstBuffer *) {
   self->camera = g_intern_static_string("");
   self->connection = self->generation = self->sequence = 0;
   self->capture_time = GST_CLOCK_TIME_NONE;
+  self->fence = nullptr;
   return TRUE;
+}
+
+void clear(GstMeta *meta, GstBuffer *) {
+  g_clear_pointer(&frame(meta)->fence, gst_cuda_cam_fence_unref);
 }
 
 /// Follows the frame into copies (shallow ones too); any other transformation makes another
@@ -39,7 +44,7 @@ GType gst_cuda_cam_frame_meta_api_get_type(void) {
 const GstMetaInfo *gst_cuda_cam_frame_meta_get_info(void) {
   static const GstMetaInfo *info =
       gst_meta_register(GST_CUDA_CAM_FRAME_META_API_TYPE, "GstCudaCamFrameMeta",
-                        sizeof(GstCudaCamFrameMeta), init, nullptr, transform);
+                        sizeof(GstCudaCamFrameMeta), init, clear, transform);
   return info;
 }
 
@@ -58,6 +63,9 @@ GstCudaCamFrameMeta *gst_buffer_add_cuda_cam_frame_meta(GstBuffer *buffer, const
   meta->generation = generation;
   meta->sequence = sequence;
   meta->capture_time = capture_time;
+  // Of the memory, not of the meta this one is a copy of: pixels that were copied have none.
+  auto *fence = gst_cuda_cam_buffer_get_fence(buffer);
+  meta->fence = fence ? gst_cuda_cam_fence_ref(fence) : nullptr;
   return meta;
 }
 

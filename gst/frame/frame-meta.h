@@ -4,6 +4,7 @@
 #include <gst/gst.h>
 
 #include "export.h"
+#include "fence.h"
 
 G_BEGIN_DECLS
 
@@ -21,10 +22,17 @@ G_BEGIN_DECLS
  * in state NULL; a gap is the number of frames that were dropped because all slots were held
  * @capture_time: when the camera took the picture, in nanoseconds since the Unix epoch (UTC, from
  *   the camera's RTCP sender reports), or %GST_CLOCK_TIME_NONE when the camera does not say
+ * @fence: (nullable): what the GPU's work on the frame is ordered by, when the frame is in a slot
+ * in CUDA memory, owned by the meta; %NULL for frames in system memory, and for copies of the
+ * pixels, which are complete
  *
  * What cudacampool knows of a frame. Set once by the pool, constant afterwards, readable from any
  * thread that holds a reference to the buffer. Copied with the buffer when the memory is copied or
  * shared; sub-regions in time or format conversions drop it.
+ *
+ * An element that lists this API in its answer to the ALLOCATION query says that it waits for
+ * @fence before it reads a frame: with `sync-mode=auto` cudacampool then passes frames on whose
+ * pixels the GPU has still to write.
  *
  * Since: 0.1
  */
@@ -36,6 +44,7 @@ typedef struct {
   guint64 generation;
   guint64 sequence;
   GstClockTime capture_time;
+  GstCudaCamFence *fence;
 } GstCudaCamFrameMeta;
 
 #define GST_CUDA_CAM_FRAME_META_API_TYPE (gst_cuda_cam_frame_meta_api_get_type())
@@ -52,7 +61,8 @@ GST_CUDA_CAM_API const GstMetaInfo *gst_cuda_cam_frame_meta_get_info(void);
  * @sequence: see #GstCudaCamFrameMeta
  * @capture_time: see #GstCudaCamFrameMeta
  *
- * Attaches the meta; for elements that make frames. Any thread that owns @buffer.
+ * Attaches the meta, with the fence of the memory that @buffer has now; for elements that make
+ * frames. Any thread that owns @buffer.
  *
  * Returns: (transfer none): the meta, owned by @buffer
  */

@@ -22,6 +22,12 @@ constexpr Codec kCodecs[] = {
      "h265parse",
      "video/x-h265,stream-format=byte-stream,alignment=au",
      {"nvh265dec", "avdec_h265", "libde265dec"}},
+    {"JPEG",
+     "JPEG",
+     "rtpjpegdepay",
+     "jpegparse",
+     "image/jpeg",
+     {"nvjpegdec", "jpegdec", "avdec_mjpeg"}},
 };
 
 }  // namespace

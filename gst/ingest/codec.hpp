@@ -10,7 +10,7 @@ namespace cudacam {
 /// One row per codec; the only place that names its elements.
 struct Codec {
   const char *name;           ///< for people
-  const char *encoding_name;  ///< in RTP caps (RFC 6184, 7798)
+  const char *encoding_name;  ///< in RTP caps (RFC 6184, 7798, 2435)
   const char *depay;
   const char *parse;
   const char *caps;  ///< what the parser makes and every decoder of the list takes

@@ -19,8 +19,7 @@ void init_debug() {
 }
 
 const char *package_hint(std::string_view factory) {
-  if (factory == "rtspsrc" || factory == "rtph264depay" || factory == "rtph265depay")
-    return "gstreamer1.0-plugins-good";
+  if (factory.substr(0, 3) == "rtp" || factory == "rtspsrc") return "gstreamer1.0-plugins-good";
   return "gstreamer1.0-plugins-bad";
 }
 
@@ -211,7 +210,8 @@ void Connection::add_stream(GstPad *pad) {
   if (!codec) return;
   auto *depay = add_element(codec->depay);
   auto *parse = add_element(codec->parse);
-  g_object_set(parse, "config-interval", -1, nullptr);
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(parse), "config-interval"))
+    g_object_set(parse, "config-interval", -1, nullptr);
   gst_element_link(depay, parse);
 
   auto outlet = make_outlet(*codec);

@@ -74,7 +74,7 @@ Failure no_stream(const std::vector<StreamOffer> &offers) {
   if (codecs.empty()) return failure_of(Reason::no_video);
   return {Reason::unsupported_codec,
           "The camera sends its video as " + codecs +
-              ", which is not supported: set the camera to H.264 or H.265"};
+              ", which is not supported: set the camera to H.264, H.265 or JPEG"};
 }
 
 }  // namespace
@@ -125,7 +125,8 @@ Failure failure_of(Reason reason) {
     case Reason::no_video:
       return {reason, "The camera offers no video stream: check the path in location"};
     case Reason::unsupported_codec:
-      return {reason, "The camera's codec is not supported: set the camera to H.264 or H.265"};
+      return {reason,
+              "The camera's codec is not supported: set the camera to H.264, H.265 or JPEG"};
     case Reason::missing_plugin:
       return {reason, "An element that this camera needs is not installed"};
     case Reason::decoder_failed:

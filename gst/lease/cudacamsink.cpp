@@ -23,6 +23,7 @@
 
 #include "base/gobject.hpp"
 #include "frame/camera-event.h"
+#include "frame/frame-meta.h"
 #include "frame/outstanding-query.h"
 #include "lease/frame-lender.hpp"
 #include "lease/lender.h"
@@ -88,6 +89,8 @@ static gboolean gst_cuda_cam_sink_set_caps(GstBaseSink *sink, GstCaps *caps) {
 
 static gboolean gst_cuda_cam_sink_propose_allocation(GstBaseSink *, GstQuery *query) {
   gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  // Whoever reads a lease waits for its fence.
+  gst_query_add_allocation_meta(query, GST_CUDA_CAM_FRAME_META_API_TYPE, nullptr);
   return TRUE;
 }
 

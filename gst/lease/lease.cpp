@@ -11,8 +11,17 @@
 #include <utility>
 
 #include "base/ptr.hpp"
+#include "lease/lender.h"
 
 namespace {
+
+// As in gst/cuda/gstcudamemory.h, which this library does without.
+constexpr const char *kCudaMemory = "memory:CUDAMemory";
+constexpr int kMapCuda = GST_MAP_FLAG_LAST << 1;
+
+bool in_cuda_memory(GstCaps *caps) {
+  return gst_caps_features_contains(gst_caps_get_features(caps, 0), kCudaMemory);
+}
 
 /// A frame's planes, mapped to be read.
 class Planes {
@@ -21,7 +30,7 @@ class Planes {
   static std::unique_ptr<Planes> map(GstBuffer *buffer, GstCaps *caps) {
     GstVideoInfo info;
     if (!gst_video_info_from_caps(&info, caps)) return nullptr;
-    const bool on_gpu = gst_caps_features_contains(gst_caps_get_features(caps, 0), kCudaMemory);
+    const bool on_gpu = in_cuda_memory(caps);
     std::unique_ptr<Planes> planes(new Planes(on_gpu));
     const auto flags = GST_MAP_READ | (on_gpu ? kMapCuda : 0);
     if (!gst_video_frame_map(&planes->frame_, &info, buffer, GstMapFlags(flags))) return nullptr;
@@ -54,10 +63,6 @@ class Planes {
   }
 
  private:
-  // As in gst/cuda/gstcudamemory.h, which this library does without.
-  static constexpr const char *kCudaMemory = "memory:CUDAMemory";
-  static constexpr int kMapCuda = GST_MAP_FLAG_LAST << 1;
-
   explicit Planes(bool on_gpu) : on_gpu_(on_gpu) {}
 
   const bool on_gpu_;
@@ -132,6 +137,54 @@ void gst_cuda_cam_lease_release(GstCudaCamLease *lease) {
   planes.reset();
   buffer.reset();
   if (funcs && funcs->released) funcs->released(lease->user_data);
+}
+
+/// Calls a function of the frame's fence, which a frame that needs none lacks.
+template <class Call>
+static gboolean with_fence(GstCudaCamLease *lease, GError **error, Call &&call) {
+  cudacam::BufferPtr buffer;  // a release by another thread must not take it away
+  bool on_gpu = false;
+  {
+    std::lock_guard lock(lease->mutex);
+    if (lease->buffer) {
+      buffer = cudacam::share(lease->buffer.get());
+      on_gpu = in_cuda_memory(lease->caps.get());
+    }
+  }
+  if (!buffer) {
+    g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_RELEASED,
+                "the lease of holder %s was released", lease->holder.c_str());
+    return FALSE;
+  }
+  if (auto *fence = gst_cuda_cam_buffer_get_fence(buffer.get())) return call(fence);
+  if (!on_gpu) return TRUE;
+  g_set_error(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SYNC,
+              "the frame does not come from a cudacampool: the GPU's work on it cannot be ordered");
+  return FALSE;
+}
+
+gboolean gst_cuda_cam_lease_wait(GstCudaCamLease *lease, GError **error) {
+  g_return_val_if_fail(lease, FALSE);
+  return with_fence(lease, error,
+                    [&](auto *fence) { return gst_cuda_cam_fence_wait(fence, error); });
+}
+
+gboolean gst_cuda_cam_lease_wait_on_stream(GstCudaCamLease *lease, gpointer cuda_stream,
+                                           GError **error) {
+  g_return_val_if_fail(lease, FALSE);
+  return with_fence(lease, error, [&](auto *fence) {
+    return gst_cuda_cam_fence_wait_on_stream(fence, cuda_stream, error);
+  });
+}
+
+gboolean gst_cuda_cam_lease_release_after(GstCudaCamLease *lease, gpointer cuda_stream,
+                                          GError **error) {
+  g_return_val_if_fail(lease, FALSE);
+  const auto ordered = with_fence(lease, error, [&](auto *fence) {
+    return gst_cuda_cam_fence_add_reader(fence, cuda_stream, error);
+  });
+  if (ordered) gst_cuda_cam_lease_release(lease);
+  return ordered;
 }
 
 GstBuffer *gst_cuda_cam_lease_get_buffer(GstCudaCamLease *lease) {

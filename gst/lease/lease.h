@@ -78,10 +78,64 @@ GST_CUDA_CAM_API void gst_cuda_cam_lease_unref(GstCudaCamLease *lease);
  * @lease: (transfer none): a lease
  *
  * Gives the frame back now, also when other references to @lease remain: their getters return %NULL
- * from now on. Work that the caller queued on the GPU with the frame must be complete. Releasing
- * again does nothing. Works after the pipeline, the sink and the plugin's elements are gone.
+ * from now on. Work that the caller queued on the GPU with the frame must have ended: the slot may
+ * be written again at once, under a kernel that still reads it. Otherwise use
+ * gst_cuda_cam_lease_release_after(). Releasing again does nothing. Works after the pipeline, the
+ * sink and the plugin's elements are gone.
  */
 GST_CUDA_CAM_API void gst_cuda_cam_lease_release(GstCudaCamLease *lease);
+
+/**
+ * gst_cuda_cam_lease_release_after:
+ * @lease: (transfer none): a lease
+ * @cuda_stream: (nullable): the CUDA stream (`CUstream`, `cudaStream_t`) on which the caller's work
+ *   with the frame is queued, of any context; %NULL is the default stream of this thread's context
+ * @error: (nullable): location for %GST_CUDA_CAM_LEASE_ERROR_RELEASED, or for a
+ *   #GST_RESOURCE_ERROR_SYNC that names the CUDA call and its error
+ *
+ * Like gst_cuda_cam_lease_release(), but the slot is not written again before all work that was
+ * queued on @cuda_stream up to now has ended. Nobody waits for that: frames go to other slots
+ * meanwhile. Work on several streams: make one of them wait for the others, or see
+ * gst_cuda_cam_fence_add_reader().
+ *
+ * A frame in system memory is released at once: the driver has taken what it copies from there when
+ * the call returns. (Not so if the application has registered that memory with
+ * cuMemHostRegister().)
+ *
+ * Returns: whether the lease is released; otherwise @error is set and the lease is still the
+ *   caller's, to be released when the work has ended
+ */
+GST_CUDA_CAM_API gboolean gst_cuda_cam_lease_release_after(GstCudaCamLease *lease,
+                                                           gpointer cuda_stream, GError **error);
+
+/**
+ * gst_cuda_cam_lease_wait_on_stream:
+ * @lease: a lease
+ * @cuda_stream: (nullable): as for gst_cuda_cam_lease_release_after()
+ * @error: (nullable): location for %GST_CUDA_CAM_LEASE_ERROR_RELEASED, or for a
+ *   #GST_RESOURCE_ERROR_SYNC that names the CUDA call and its error
+ *
+ * Work that is queued on @cuda_stream from now on finds the frame complete. The GPU waits, the
+ * calling thread does not. To be called before a frame in CUDA memory is read on the GPU; does
+ * nothing for frames that are complete, as those in system memory are.
+ *
+ * Returns: whether it is so; otherwise @error is set
+ */
+GST_CUDA_CAM_API gboolean gst_cuda_cam_lease_wait_on_stream(GstCudaCamLease *lease,
+                                                            gpointer cuda_stream, GError **error);
+
+/**
+ * gst_cuda_cam_lease_wait:
+ * @lease: a lease
+ * @error: (nullable): location for %GST_CUDA_CAM_LEASE_ERROR_RELEASED, or for a
+ *   #GST_RESOURCE_ERROR_SYNC that names the CUDA call and its error
+ *
+ * Blocks the calling thread until the frame is complete. For those who read it on a GPU on streams
+ * that they cannot name; gst_video_frame_map() without %GST_MAP_CUDA needs no wait.
+ *
+ * Returns: whether the frame is complete; otherwise @error is set
+ */
+GST_CUDA_CAM_API gboolean gst_cuda_cam_lease_wait(GstCudaCamLease *lease, GError **error);
 
 /**
  * gst_cuda_cam_lease_get_buffer:
@@ -149,7 +203,8 @@ typedef struct {
  * @plane: (out caller-allocates): where it lies
  *
  * The pixels without GStreamer: to read, never to write, until @lease is released. Takes no GPU
- * work and does not wait.
+ * work and does not wait: with @plane->on_gpu, call gst_cuda_cam_lease_wait_on_stream() before work
+ * that reads them, or gst_cuda_cam_lease_wait().
  *
  * Returns: whether there is such a plane; %FALSE also when @lease was released or its caps are not
  *   `video/x-raw`

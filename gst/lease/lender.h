@@ -25,8 +25,9 @@ GST_CUDA_CAM_API GQuark gst_cuda_cam_lease_error_quark(void);
  * @GST_CUDA_CAM_LEASE_ERROR_LIMIT: the holder has as many leases as the element's `max-leases`
  * allows: release one, then try again
  * @GST_CUDA_CAM_LEASE_ERROR_EXISTS: a #GstCudaCamHolder of this name exists already
+ * @GST_CUDA_CAM_LEASE_ERROR_RELEASED: the lease was released
  *
- * Why a lease or a holder was not given.
+ * Why a lease or a holder was not given, or a lease is of no use.
  */
 typedef enum {
   GST_CUDA_CAM_LEASE_ERROR_TIMEOUT,
@@ -34,6 +35,7 @@ typedef enum {
   GST_CUDA_CAM_LEASE_ERROR_STOPPED,
   GST_CUDA_CAM_LEASE_ERROR_LIMIT,
   GST_CUDA_CAM_LEASE_ERROR_EXISTS,
+  GST_CUDA_CAM_LEASE_ERROR_RELEASED,
 } GstCudaCamLeaseError;
 
 /**

@@ -29,9 +29,19 @@ class Backend {
   virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
   /// Throws std::runtime_error, with the first error, when the device is beyond use.
   virtual void check() const {}
-  /// Copies a frame of `info` into a slot; complete when it returns. Throws WriteError, or another
-  /// std::runtime_error when the slot was not touched.
+  /// Copies a frame of `info` into a slot; finish() must be the next call for it. Throws
+  /// WriteError, or another std::runtime_error when the slot was not touched; either way the source
+  /// is not read any more.
   virtual void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) = 0;
+  /// A frame in a slot is about to leave, written by upstream or copied from `source` (null for the
+  /// first). From here on its fence says when it is complete, and `source` is kept until then; with
+  /// `complete`, it is when this returns. Returns whether a thread had to wait. Throws WriteError.
+  virtual bool finish([[maybe_unused]] GstBuffer *slot, [[maybe_unused]] GstBuffer *source,
+                      [[maybe_unused]] bool complete) {
+    return false;
+  }
+  /// Whether stock readers wait themselves for a frame that is not complete.
+  virtual bool stock_readers_wait() const { return false; }
 };
 
 std::shared_ptr<Backend> system_backend();

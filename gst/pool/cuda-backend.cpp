@@ -6,6 +6,7 @@
 #include "cuda/compat.hpp"
 #include "cuda/copy.hpp"
 #include "pool/backend.hpp"
+#include "pool/cuda-slot-fence.hpp"
 #include "pool/slot-pool.hpp"
 
 /// The face that nvcodec's decoders accept: a GstCudaBufferPool of their own context.
@@ -54,27 +55,30 @@ void expect_memory(GstCudaContext *context, const GstVideoInfo &info) {
 
 class CudaSlots : public SlotSource {
  public:
-  CudaSlots(GstCudaContext *context, std::shared_ptr<compat::ProducerStream> stream,
+  CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
             const GstVideoInfo &info)
-      : context_(share(context)), stream_(std::move(stream)), layout_(info) {}
+      : context_(share(context)), streams_(std::move(streams)), layout_(info) {}
 
   MemoryPtr allocate() override {
     expect_working_process();
-    auto memory = compat::allocate(context_.get(), *stream_, &layout_);
+    auto memory = compat::allocate(context_.get(), streams_->producer(), &layout_);
     if (!memory) {
       expect_memory(context_.get(), layout_);
-      memory = compat::allocate(context_.get(), *stream_, &layout_);
+      memory = compat::allocate(context_.get(), streams_->producer(), &layout_);
     }
     if (!memory) throw NoMemory("GStreamer's CUDA allocator refused a frame");
     layout_ = GST_CUDA_MEMORY_CAST(memory.get())->info;
     return memory;
   }
   const GstVideoInfo &layout() const override { return layout_; }
+  std::unique_ptr<SlotFence> make_fence() override {
+    return std::make_unique<CudaSlotFence>(context_.get(), streams_);
+  }
   bool device_works() const override { return !process_error(); }
 
  private:
   CudaContextPtr context_;
-  std::shared_ptr<compat::ProducerStream> stream_;
+  std::shared_ptr<WriteStreams> streams_;
   GstVideoInfo layout_;
 };
 
@@ -96,7 +100,7 @@ std::string why_no_context(gint device) {
 class CudaBackend : public Backend {
  public:
   explicit CudaBackend(GstCudaContext *context)
-      : context_(share(context)), producer_(make_producer_stream(context)) {}
+      : context_(share(context)), streams_(std::make_shared<WriteStreams>(context)) {}
   ~CudaBackend() override {
     // The driver is not to be called any more, not even to end the context.
     if (process_error()) (void)context_.release();
@@ -107,7 +111,7 @@ class CudaBackend : public Backend {
   }
 
   std::unique_ptr<SlotSource> slot_source(const GstVideoInfo &info) const override {
-    return std::make_unique<CudaSlots>(context_.get(), producer_, info);
+    return std::make_unique<CudaSlots>(context_.get(), streams_, info);
   }
 
   ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const override {
@@ -122,36 +126,52 @@ class CudaBackend : public Backend {
     const CapsPtr caps(gst_video_info_to_caps(&layout));
     gst_caps_set_features(caps.get(), 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
     gst_buffer_pool_config_set_params(config, caps.get(), 0, 0, 0);
-    compat::set_producer_stream(config, *producer_);
+    compat::set_producer_stream(config, streams_->producer());
     gst_buffer_pool_set_config(pool.get(), config);
     return pool;
   }
 
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
-    if (!stream_) stream_ = std::make_unique<Stream>(context_.get());
     try {
-      copy_frame(info, source, slot, *stream_);
+      copy_frame(info, source, slot, streams_->copies());
     } catch (const CudaError &error) {
       throw WriteError(error.what());
     }
   }
 
+  bool finish(GstBuffer *slot, GstBuffer *source, bool complete) override {
+    try {
+      return finish_checked(slot, source, complete);
+    } catch (const CudaError &error) {
+      throw WriteError(error.what());
+    }
+  }
+
+  bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
   void check() const override { expect_working_process(); }
 
  private:
-  /// GStreamer says only that it got no stream: asks the driver for one, which says why.
-  static std::shared_ptr<compat::ProducerStream> make_producer_stream(GstCudaContext *context) {
-    auto stream = compat::make_producer_stream(context);
-    if (stream) return stream;
-    { const Stream asked(context); }
-    stream = compat::make_producer_stream(context);
-    if (!stream) throw std::runtime_error("no CUDA stream can be made");
-    return stream;
+  bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
+    auto *memory = gst_buffer_peek_memory(slot, 0);
+    auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
+    try {
+      // A frame that comes again, from another cudacampool, is in flight since the first time.
+      auto *writer = source ? streams_->copies().handle : compat::pending_stream(memory);
+      if (writer && !fence.in_flight()) fence.written_on(writer);
+      if (source && !complete) fence.keep(share(source), streams_->releases());
+    } catch (const CudaError &) {
+      // What still writes the slot reads the source, which its owner is about to get back.
+      if (source) driver().cuStreamSynchronize.quiet(streams_->copies().handle);
+      throw;
+    }
+    if (!complete || !fence.in_flight()) return false;
+    fence.wait();
+    compat::set_complete(memory);
+    return true;
   }
 
   CudaContextPtr context_;
-  std::shared_ptr<compat::ProducerStream> producer_;
-  std::unique_ptr<Stream> stream_;  // made by the first copy, on the streaming thread
+  std::shared_ptr<WriteStreams> streams_;
 };
 
 }  // namespace
@@ -198,7 +218,7 @@ std::shared_ptr<Backend> CudaSide::open(gint device) {
     throw cannot(why_no_context(device));
   try {
     return std::make_shared<CudaBackend>(impl_->context);
-  } catch (const CudaError &error) {
+  } catch (const std::exception &error) {
     throw cannot(error.what());
   }
 }

@@ -35,11 +35,29 @@ enum : guint {
   PROP_SLOTS,
   PROP_CAMERA_NAME,
   PROP_CUDA_DEVICE_ID,
+  PROP_SYNC_MODE,
   PROP_MIN_REUSE_DELAY,
   PROP_VRAM_BUDGET,
   PROP_STATISTICS
 };
 }  // namespace
+
+static GType gst_cuda_cam_pool_sync_mode_get_type() {
+  static const GType type = [] {
+    using Mode = SlotFilter::SyncMode;
+    static const GEnumValue values[] = {
+        {static_cast<gint>(Mode::kAuto),
+         "Readers that list the frame meta in their ALLOCATION answer wait for the frame's fence, "
+         "others get what stock elements of this GStreamer expect",
+         "auto"},
+        {static_cast<gint>(Mode::kGpu), "All readers wait for the frame's fence", "gpu"},
+        {static_cast<gint>(Mode::kCpu), "Frames are complete, this element waits for them", "cpu"},
+        {0, nullptr, nullptr},
+    };
+    return g_enum_register_static("GstCudaCamPoolSyncMode", values);
+  }();
+  return type;
+}
 
 struct _GstCudaCamPool {
   GstBaseTransform parent;
@@ -80,7 +98,8 @@ static gboolean gst_cuda_cam_pool_propose_allocation(GstBaseTransform *transform
 }
 
 /// Frames are in our slots already or will be copied there: downstream's pools are not for us.
-static gboolean gst_cuda_cam_pool_decide_allocation(GstBaseTransform *, GstQuery *) {
+static gboolean gst_cuda_cam_pool_decide_allocation(GstBaseTransform *transform, GstQuery *query) {
+  filter_of(transform).decide_allocation(query);
   return TRUE;
 }
 
@@ -135,6 +154,9 @@ static void gst_cuda_cam_pool_set_property(GObject *object, guint id, const GVal
     case PROP_VRAM_BUDGET:
       settings.vram_budget = g_value_get_uint64(value);
       break;
+    case PROP_SYNC_MODE:
+      settings.sync_mode = static_cast<SlotFilter::SyncMode>(g_value_get_enum(value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
@@ -156,6 +178,8 @@ static void gst_cuda_cam_pool_get_property(GObject *object, guint id, GValue *va
       return g_value_set_uint64(value, settings.min_reuse_delay);
     case PROP_VRAM_BUDGET:
       return g_value_set_uint64(value, settings.vram_budget);
+    case PROP_SYNC_MODE:
+      return g_value_set_enum(value, static_cast<gint>(settings.sync_mode));
     case PROP_STATISTICS:
       return g_value_take_boxed(value, filter_of(object).statistics());
     default:
@@ -194,6 +218,14 @@ static void install_properties(GObjectClass *object) {
                        "CUDA device for frames in CUDA memory when no neighbour brings a context "
                        "(-1: the first)",
                        -1, G_MAXINT, SlotFilter::Settings{}.device, at_start));
+  g_object_class_install_property(
+      object, PROP_SYNC_MODE,
+      g_param_spec_enum(
+          "sync-mode", "Sync mode",
+          "Who waits for frames in CUDA memory that the GPU has still to write",
+          gst_cuda_cam_pool_sync_mode_get_type(),
+          static_cast<gint>(SlotFilter::Settings{}.sync_mode),
+          GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   g_object_class_install_property(
       object, PROP_MIN_REUSE_DELAY,
       g_param_spec_uint64("min-reuse-delay", "Minimum reuse delay",

@@ -65,8 +65,10 @@ std::shared_ptr<Store> Generations::take_earlier(const Backend &backend, const G
 
 std::optional<std::string> Generations::fill(Time now) {
   const auto store = current();
+  const auto others = earlier();
+  for (const auto &other : others) other->trim();
   if (store && !store->missing(wish_.slots)) return std::nullopt;
-  const auto before = bytes_of(earlier());
+  const auto before = bytes_of(others);
   if (refused_ && now < refused_->again && before >= refused_->earlier) return refused_->why;
   refused_.reset();
   try {

@@ -168,37 +168,68 @@ void SlotFilter::observe(GstEvent *event) {
   state_.connection = connection;
 }
 
+void SlotFilter::decide_allocation(GstQuery *query) {
+  // Some elements pass on what their downstream lists although they read the frame themselves
+  // (cudaconvert); those offer a pool of their own, which readers that only pass frames on do not.
+  const bool know =
+      gst_query_find_allocation_meta(query, GST_CUDA_CAM_FRAME_META_API_TYPE, nullptr) &&
+      gst_query_get_n_allocation_pools(query) == 0;
+  GST_DEBUG_OBJECT(element_, "readers %s", know ? "know fences" : "are stock elements");
+  std::lock_guard lock(lock_);
+  state_.readers_know_fences = know;
+}
+
 bool SlotFilter::failed() const {
   std::lock_guard lock(lock_);
   return state_.failed;
 }
 
-/// A copy of `frame`; null when it could not be made.
-BufferPtr SlotFilter::into_slot(BufferPtr frame) {
-  const auto store = generations_.current();
-  if (!store) return nullptr;
-  auto slot = store->take();
-  if (Store::origin(slot.get()) == Store::Origin::kOverflow) return nullptr;
+/// The frame in a slot of ours, or a copy of it, with a fence that says when it is complete; null
+/// when no slot is free, or it could not be written.
+BufferPtr SlotFilter::in_slot(BufferPtr frame) {
   std::unique_lock lock(lock_);
   const auto info = state_.info;
+  const auto mode = settings_.sync_mode;
+  const bool know_fences = state_.readers_know_fences;
   lock.unlock();
+  const auto store = generations_.current();
+  const auto backend = generations_.backend();
+  const bool in_auto = mode == SyncMode::kAuto;
+  const bool complete =
+      mode == SyncMode::kCpu || (in_auto && !know_fences && !backend->stock_readers_wait());
+  if (store) {
+    // A writer that waits for readers on the GPU is waited for by stock readers on the CPU.
+    store->let_writers_wait(mode == SyncMode::kGpu || (in_auto && know_fences));
+    store->rethrow();
+  }
+  BufferPtr source;
+  if (Store::origin(frame.get()) == Store::Origin::kForeign) {
+    if (!store) return nullptr;
+    source = std::exchange(frame, store->take(Writer::kCopy));
+  }
+  if (Store::origin(frame.get()) == Store::Origin::kOverflow) return nullptr;
   try {
-    generations_.backend()->copy(info, frame.get(), slot.get());
+    if (source) backend->copy(info, source.get(), frame.get());
+    const bool waited = backend->finish(frame.get(), source.get(), complete);
+    lock.lock();
+    state_.waited += waited ? 1 : 0;
+    state_.copied += source ? 1 : 0;
+    lock.unlock();
   } catch (const WriteError &error) {
-    lose_slot(slot.get(), error.what());
+    lose_slot(frame.get(), error.what());
     return nullptr;
   } catch (const std::exception &error) {
-    throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
-                       "a frame could not be copied into a slot in " +
-                           generations_.backend()->name() + ": " + error.what());
+    throw ElementError(
+        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
+        "a frame could not be copied into a slot in " + backend->name() + ": " + error.what());
   }
-  gst_buffer_copy_into(slot.get(), frame.get(),
-                       GstBufferCopyFlags(GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS), 0,
-                       static_cast<gsize>(-1));
-  copy_metas(frame.get(), slot.get());
-  lock.lock();
-  ++state_.copied;
-  return slot;
+  if (source) {
+    gst_buffer_copy_into(frame.get(), source.get(),
+                         GstBufferCopyFlags(GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS), 0,
+                         static_cast<gsize>(-1));
+    copy_metas(source.get(), frame.get());
+  }
+  return frame;
 }
 
 /// The slot goes, the camera goes on, as long as there are slots and the device works.
@@ -208,7 +239,7 @@ void SlotFilter::lose_slot(GstBuffer *slot, const std::string &why) {
   const auto wanted = settings().slots;
   const auto left = generations_.current()->attainable(wanted);
   const auto what =
-      "a frame could not be copied into a slot in " + backend->name() + ": " + why + ". ";
+      "a frame could not be written into a slot in " + backend->name() + ": " + why + ". ";
   {
     std::lock_guard lock(lock_);
     ++state_.write_errors;
@@ -232,8 +263,8 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
 
     if (const auto backend = generations_.backend()) backend->check();
     fill(false);
-    if (Store::origin(frame.get()) == Store::Origin::kForeign) frame = into_slot(std::move(frame));
-    if (!frame || Store::origin(frame.get()) == Store::Origin::kOverflow) {
+    frame = in_slot(std::move(frame));
+    if (!frame) {
       count_drop(sequence);
       return nullptr;
     }
@@ -300,6 +331,7 @@ GstStructure *SlotFilter::statistics() const {
   const auto memory = backend ? backend->name() : "";
   const auto missing = generations_.slots_missing();
   const auto number = generations_.number();
+  const auto pending = store ? store->pending() : 0;  // asks the driver
 
   GValue list = G_VALUE_INIT;
   g_value_init(&list, GST_TYPE_ARRAY);
@@ -328,10 +360,10 @@ GstStructure *SlotFilter::statistics() const {
       G_TYPE_UINT64, guint64{store ? store->bytes() : 0}, "bytes-all-generations", G_TYPE_UINT64,
       guint64{all_bytes}, "slots", G_TYPE_UINT, slots.usable(), "slots-free", G_TYPE_UINT,
       slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published", G_TYPE_UINT,
-      slots.published, "slots-retired", G_TYPE_UINT, slots.retired, "slots-missing", G_TYPE_UINT,
-      missing, "frames", G_TYPE_UINT64, state_.frames, "copied", G_TYPE_UINT64, state_.copied,
-      "dropped", G_TYPE_UINT64, state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors,
-      nullptr);
+      slots.published, "slots-pending", G_TYPE_UINT, pending, "slots-retired", G_TYPE_UINT,
+      slots.retired, "slots-missing", G_TYPE_UINT, missing, "frames", G_TYPE_UINT64, state_.frames,
+      "copied", G_TYPE_UINT64, state_.copied, "dropped", G_TYPE_UINT64, state_.dropped,
+      "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
   gst_structure_take_value(result, "generations", &list);
   return result;
 }

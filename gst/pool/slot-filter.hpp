@@ -21,10 +21,18 @@ class SlotFilter {
   static constexpr guint kFewestSlots = 2;  // one to write, one to read
   static constexpr guint kMostSlots = 64;
 
+  /// Which frames leave whose pixels the GPU has still to write.
+  enum class SyncMode {
+    kAuto,  ///< those for readers who wait for them
+    kGpu,   ///< all
+    kCpu,   ///< none
+  };
+
   struct Settings {  // the user's wish; the only home of the defaults
     guint slots = 4;
     std::string camera_name;
     gint device = -1;
+    SyncMode sync_mode = SyncMode::kAuto;
     guint64 min_reuse_delay = 0;  // nanoseconds
     guint64 vram_budget = 0;      // bytes; 0: no limit
   };
@@ -41,6 +49,8 @@ class SlotFilter {
   bool set_caps(GstCaps *caps);
   /// Offers slots for frames of the query's caps. The same.
   bool propose_allocation(GstQuery *query);
+  /// Takes note of what downstream answered.
+  void decide_allocation(GstQuery *query);
   /// Takes note of what cudacamsrc says of its camera.
   void observe(GstEvent *event);
   /// Whether an error was reported: no frame is taken any more.
@@ -67,8 +77,10 @@ class SlotFilter {
     guint64 connection = 0;
     guint64 frames = 0;
     guint64 copied = 0;
+    guint64 waited = 0;
     guint64 dropped = 0;
     guint64 write_errors = 0;
+    bool readers_know_fences = false;
     bool dropping = false;
     bool filled = false;   // slots were asked for, with whatever success
     bool lacking = false;  // of memory, and it was said
@@ -79,7 +91,7 @@ class SlotFilter {
   auto reporting(Body &&body) -> decltype(body());
   void prepare(GstCaps *caps);
   void fill(bool offered);
-  BufferPtr into_slot(BufferPtr frame);
+  BufferPtr in_slot(BufferPtr frame);
   void lose_slot(GstBuffer *slot, const std::string &why);
   void warn(gint code, const std::string &text);
   void count_drop(guint64 sequence);

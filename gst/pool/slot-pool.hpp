@@ -52,7 +52,7 @@ struct SlotPoolVfuncs {
   static GstFlowReturn acquire(GstBufferPool *pool, GstBuffer **buffer,
                                GstBufferPoolAcquireParams *) {
     if (GST_BUFFER_POOL_IS_FLUSHING(pool)) return GST_FLOW_FLUSHING;
-    *buffer = store(pool).take().release();
+    *buffer = store(pool).take_for_upstream().release();
     return GST_FLOW_OK;
   }
 

@@ -35,13 +35,33 @@ unsigned SlotTable::missing(unsigned wanted) const {
   return goal > usable ? goal - usable : 0;
 }
 
-std::optional<unsigned> SlotTable::take(Time now) {
-  if (free_.empty()) return std::nullopt;
-  const auto [slot, since] = free_.front();
-  if (since && now - *since < reuse_delay_) return std::nullopt;  // nor are those behind it
-  free_.pop_front();
-  places_[slot] = {State::kWriting, true};
-  return slot;
+std::vector<unsigned> SlotTable::free() const {
+  std::vector<unsigned> slots;
+  for (const auto &entry : free_) slots.push_back(entry.slot);
+  return slots;
+}
+
+std::vector<unsigned> SlotTable::rested(Time now) const {
+  std::vector<unsigned> slots;
+  for (const auto &entry : free_)
+    if (!entry.since || now - *entry.since >= reuse_delay_) slots.push_back(entry.slot);
+  return slots;
+}
+
+void SlotTable::remove_free(unsigned slot, State next) {
+  const auto found = std::find_if(free_.begin(), free_.end(),
+                                  [&](const Free &entry) { return entry.slot == slot; });
+  if (found == free_.end()) throw std::logic_error("the slot is not free");
+  free_.erase(found);
+  places_[slot] = {next, next == State::kWriting};
+}
+
+void SlotTable::take(unsigned slot) {
+  remove_free(slot, State::kWriting);
+}
+
+void SlotTable::give_up(unsigned slot) {
+  remove_free(slot, State::kEmpty);
 }
 
 void SlotTable::publish(unsigned slot) {
@@ -54,28 +74,12 @@ void SlotTable::retire(unsigned slot) {
   out(slot, "retired").state = State::kRetired;
 }
 
-SlotTable::Released SlotTable::release(unsigned slot, Time now) {
+void SlotTable::release(unsigned slot, Time now) {
   auto &place = out(slot, "released");
   place.out = false;
-  if (place.state == State::kRetired) return Released::kKept;
-  if (superseded_) {
-    place.state = State::kEmpty;
-    return Released::kGivenUp;
-  }
+  if (place.state == State::kRetired) return;
   place.state = State::kFree;
   free_.push_back({slot, now});
-  return Released::kKept;
-}
-
-std::vector<unsigned> SlotTable::supersede() {
-  superseded_ = true;
-  std::vector<unsigned> given_up;
-  for (const auto &entry : free_) {
-    places_[entry.slot].state = State::kEmpty;
-    given_up.push_back(entry.slot);
-  }
-  free_.clear();
-  return given_up;
 }
 
 SlotTable::Counts SlotTable::counts() const {

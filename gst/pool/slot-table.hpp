@@ -2,17 +2,13 @@
 /// States of slots, without GStreamer or CUDA.
 ///
 ///     empty ──add──> free ──take──> writing ──publish──> published
-///       ^             ^                │ │                  │
-///       │             └────────────────┼─┴─────release──────┤
-///       │                              └─────retire─────────┴──> retired
-///       └── release, when superseded; the free ones when that happens
+///       ^             │ ^                │ │                  │
+///       └───give_up───┘ └────────────────┼─┴─────release──────┤
+///                                        └─────retire─────────┴──> retired
 ///
 /// A *retired* slot had an error while it was written: its content and its pending work are
 /// unknown, so it is never free again. It is replaced by a new slot, at most as many times as slots
 /// are wanted; after that there are fewer.
-///
-/// A table is *superseded* when frames of another kind come: what is released then gives its place
-/// up instead of waiting to be written again.
 #pragma once
 
 #include <chrono>
@@ -28,9 +24,6 @@ class SlotTable {
   using Time = std::chrono::nanoseconds;  ///< of any monotonic clock, the same in all calls
 
   enum class State { kEmpty, kFree, kWriting, kPublished, kRetired };
-
-  /// What becomes of the memory of a released slot.
-  enum class Released { kKept, kGivenUp };
 
   struct Counts {
     unsigned free = 0;
@@ -53,10 +46,15 @@ class SlotTable {
   /// How many of `wanted` slots there can be after replacements: fewer when more were retired.
   unsigned attainable(unsigned wanted) const;
 
-  /// The slot that has been free for longest, now writing, or nothing when none is free for long
-  /// enough. Oldest first, so that a reader that let go too early still has the longest possible
-  /// grace.
-  std::optional<unsigned> take(Time now);
+  /// The free slots, the one that has been free for longest first, so that a reader that let go too
+  /// early still has the longest possible grace; before them those that were never written.
+  std::vector<unsigned> free() const;
+  /// Those of them that have been free for long enough to be written.
+  std::vector<unsigned> rested(Time now) const;
+  /// A free slot is writing now. Throws std::logic_error for one that is not free.
+  void take(unsigned slot);
+  /// A free slot's place is empty now. Throws std::logic_error for one that is not free.
+  void give_up(unsigned slot);
 
   /// The frame is complete and on its way to readers. A slot that is already published stays so:
   /// one frame may pass twice (behind a tee, say). Throws std::logic_error for a slot that is not
@@ -67,12 +65,7 @@ class SlotTable {
   void retire(unsigned slot);
 
   /// The last reference is gone. Throws std::logic_error for a slot that is not out.
-  Released release(unsigned slot, Time now);
-
-  /// Gives up the free slots and, from now on, each that is released. Returns the former.
-  std::vector<unsigned> supersede();
-  /// Takes that back for slots released from now on; those given up stay empty.
-  void reinstate() { superseded_ = false; }
+  void release(unsigned slot, Time now);
 
   State state(unsigned slot) const { return places_.at(slot).state; }
   Counts counts() const;
@@ -90,11 +83,11 @@ class SlotTable {
   };
 
   Place &out(unsigned slot, const char *what);
+  void remove_free(unsigned slot, State next);
 
   const Time reuse_delay_;
   std::vector<Place> places_;
   std::deque<Free> free_;  // never written, then longest free first
-  bool superseded_ = false;
 };
 
 }  // namespace cudacam

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/store.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -54,37 +55,43 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
 
 void Store::add_slot() {
   auto memory = source_->allocate();
+  std::shared_ptr<SlotFence> fence = source_->make_fence();
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
+  if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
+  std::lock_guard one_at_a_time(taking_);
   std::lock_guard lock(mutex_);
   const auto index = table_.add();
   if (index == slots_.size()) slots_.emplace_back();
   auto &slot = slots_[index];
-  slot = {this, index, nullptr, nullptr, memory.get()};
+  slot = {this, index, nullptr, nullptr, memory.get(), std::move(fence)};
   gst_mini_object_set_qdata(object, slot_quark(), &slot, nullptr);
-  object->dispose = dispose;
+  object->dispose = revive;
   slot.memory = std::move(memory);
 }
 
-/// The memory of a slot that is not out, now any other memory.
-MemoryPtr Store::detach_locked(Slot &slot) {
-  auto memory = std::exchange(slot.memory, nullptr);
+/// Of a slot that is not out.
+Store::Remains Store::empty_locked(Slot &slot) {
+  Remains remains{std::exchange(slot.memory, nullptr), std::exchange(slot.fence, nullptr)};
   slot.identity = nullptr;
-  auto *object = GST_MINI_OBJECT_CAST(memory.get());
+  auto *object = GST_MINI_OBJECT_CAST(remains.memory.get());
   object->dispose = nullptr;
   gst_mini_object_steal_qdata(object, slot_quark());
-  return memory;
+  return remains;
 }
 
 /// Frees it, or leaves it behind: see SlotSource::device_works().
-void Store::discard(MemoryPtr memory) const {
-  if (!source_->device_works()) (void)memory.release();
+void Store::discard(Remains remains) const {
+  if (!source_->device_works())
+    (void)remains.memory.release();
+  else if (remains.fence)
+    remains.fence->settle();
 }
 
 Store::~Store() {
   // No slot is out: it would have kept us alive.
   for (auto &slot : slots_)
-    if (slot.identity) discard(detach_locked(slot));
-  discard(std::move(overflow_));
+    if (slot.identity) discard(empty_locked(slot));
+  discard({std::move(overflow_), nullptr});
 }
 
 unsigned Store::missing(unsigned wanted) const {
@@ -98,18 +105,38 @@ unsigned Store::attainable(unsigned wanted) const {
 }
 
 void Store::supersede() {
-  std::vector<MemoryPtr> given_up;
   {
     std::lock_guard lock(mutex_);
-    for (const auto index : table_.supersede()) given_up.push_back(detach_locked(slots_[index]));
+    superseded_ = true;
   }
-  for (auto &memory : given_up) discard(std::move(memory));
+  trim();
+}
+
+void Store::trim() {
+  std::lock_guard one_at_a_time(taking_);
+  std::unique_lock lock(mutex_);
+  if (!superseded_) return;
+  const auto free = table_.free();
+  lock.unlock();
+  for (const auto index : free) {
+    auto &slot = slots_[index];
+    try {
+      if (slot.fence && slot.fence->pending()) continue;
+    } catch (const std::exception &) {
+      continue;  // it stays, since nobody can say whether it is used
+    }
+    lock.lock();
+    table_.give_up(index);
+    auto remains = empty_locked(slot);
+    lock.unlock();
+    discard(std::move(remains));
+  }
 }
 
 void Store::reinstate(guint64 generation) {
   std::lock_guard lock(mutex_);
   generation_ = generation;
-  table_.reinstate();
+  superseded_ = false;
 }
 
 guint64 Store::generation() const {
@@ -117,21 +144,70 @@ guint64 Store::generation() const {
   return generation_;
 }
 
-BufferPtr Store::take() {
+BufferPtr Store::take(Writer writer) {
+  std::lock_guard one_at_a_time(taking_);
+  const auto choice =
+      choose_slot(takeable(), [&](unsigned slot) { return readiness(slot, writer); });
+  if (!choice) return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
+  auto &slot = slots_[choice->slot];
+  if (choice->wait) slot.fence->order(writer);
+  if (slot.fence) slot.fence->begin_write();
   MemoryPtr memory;
   {
     std::lock_guard lock(mutex_);
-    if (const auto index = table_.take(std::chrono::steady_clock::now().time_since_epoch())) {
-      auto &slot = slots_[*index];
-      slot.self = shared_from_this();
-      memory = std::move(slot.memory);
-    }
+    table_.take(choice->slot);
+    slot.self = shared_from_this();
+    memory = std::move(slot.memory);
   }
-  if (!memory) return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
   // The last user may have narrowed the view of it.
   memory->offset = 0;
   memory->size = layout_.size;
   return wrap(std::move(memory));
+}
+
+BufferPtr Store::take_for_upstream() noexcept {
+  try {
+    return take(Writer::kUpstream);
+  } catch (...) {
+    std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+  }
+  return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
+}
+
+void Store::rethrow() {
+  std::unique_lock lock(mutex_);
+  const auto error = std::exchange(error_, nullptr);
+  lock.unlock();
+  if (error) std::rethrow_exception(error);
+}
+
+std::vector<unsigned> Store::takeable() const {
+  std::lock_guard lock(mutex_);
+  if (superseded_) return {};
+  return table_.rested(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+Readiness Store::readiness(unsigned slot, Writer writer) {
+  const auto &fence = slots_[slot].fence;
+  const auto answer = fence ? fence->readiness(writer) : Readiness::kReady;
+  return answer == Readiness::kAfterWait && !writers_wait_ ? Readiness::kNotYet : answer;
+}
+
+unsigned Store::pending() const {
+  std::vector<std::shared_ptr<SlotFence>> fences;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto index : table_.free())
+      if (slots_[index].fence) fences.push_back(slots_[index].fence);
+  }
+  return static_cast<unsigned>(std::count_if(fences.begin(), fences.end(), [](const auto &fence) {
+    try {
+      return fence->pending();
+    } catch (const std::exception &) {
+      return true;  // nobody can say: no frame will be written there either
+    }
+  }));
 }
 
 BufferPtr Store::wrap(MemoryPtr memory) const {
@@ -145,23 +221,20 @@ BufferPtr Store::wrap(MemoryPtr memory) const {
   return buffer;
 }
 
-/// GstMiniObject's dispose: the last reference to a slot's memory is gone. True: it is to be freed.
-gboolean Store::dispose(GstMiniObject *object) {
+/// GstMiniObject's dispose: the last reference to a slot's memory is gone.
+gboolean Store::revive(GstMiniObject *object) {
   auto *slot = static_cast<Slot *>(gst_mini_object_get_qdata(object, slot_quark()));
-  auto &store = *slot->store;
+  MemoryPtr memory(GST_MEMORY_CAST(gst_mini_object_ref(object)));
   std::shared_ptr<Store> self;  // dies last, after the lock: it may be the store's end
-  std::lock_guard lock(store.mutex_);
-  self = std::move(slot->self);
+  auto &store = *slot->store;
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  if (store.table_.release(slot->index, now) == SlotTable::Released::kKept) {
-    slot->memory.reset(GST_MEMORY_CAST(gst_mini_object_ref(object)));
-    return FALSE;
+  {
+    std::lock_guard lock(store.mutex_);
+    self = std::move(slot->self);
+    slot->memory = std::move(memory);
+    store.table_.release(slot->index, now);
   }
-  slot->identity = nullptr;
-  if (store.source_->device_works()) return TRUE;
-  object->dispose = nullptr;
-  gst_mini_object_ref(object);  // for ever: see SlotSource::device_works()
-  return FALSE;
+  return FALSE;  // not to be freed
 }
 
 gsize Store::bytes() const {
@@ -211,6 +284,10 @@ void Store::retire(GstBuffer *frame) {
   auto &store = *slot->store;
   std::lock_guard lock(store.mutex_);
   store.table_.retire(slot->index);
+}
+
+SlotFence *Store::fence(GstBuffer *frame) {
+  return slot_of(frame)->fence.get();
 }
 
 }  // namespace cudacam

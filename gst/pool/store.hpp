@@ -17,13 +17,16 @@
 
 #include <gst/video/video.h>
 
+#include <atomic>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <vector>
 
 #include "base/ptr.hpp"
+#include "pool/slot-fence.hpp"
 #include "pool/slot-table.hpp"
 
 namespace cudacam {
@@ -43,6 +46,8 @@ class SlotSource {
   virtual MemoryPtr allocate() = 0;
   /// Format, strides and offsets of what allocate() returned.
   virtual const GstVideoInfo &layout() const = 0;
+  /// What orders a GPU's work on the slot; null where none works on it. Throws CudaError.
+  virtual std::unique_ptr<SlotFence> make_fence() { return nullptr; }
   /// False when the device is beyond use: its memory is then left behind rather than freed, which
   /// would call the driver. Any thread.
   virtual bool device_works() const { return true; }
@@ -63,14 +68,26 @@ class Store : public std::enable_shared_from_this<Store> {
   unsigned missing(unsigned wanted) const;
   unsigned attainable(unsigned wanted) const;
 
-  /// Frames of another kind come: frees what is free now, and each slot as it is released.
+  /// Frames of another kind come: no slot is written any more, and those that are free are freed.
   void supersede();
+  /// Frees the slots that are free by now and that no GPU works on, after supersede().
+  void trim();
   /// Frames of this kind come again.
   void reinstate(guint64 generation);
 
-  /// A buffer over the slot that has been free for longest, with its GstVideoMeta; over the
-  /// overflow slot when none is free. Takes no GPU work and never waits.
-  BufferPtr take();
+  /// A buffer over a slot for `writer`, with its GstVideoMeta: the one that has been free for
+  /// longest of those that no GPU works on any more; one that `writer` waits for on the GPU, when
+  /// there is none; over the overflow slot when there is none either. Never blocks. Throws
+  /// CudaError; then nothing was taken.
+  BufferPtr take(Writer writer);
+  /// The same for upstream, which must not fail: after an error it gets the overflow slot, and the
+  /// error is kept for rethrow().
+  BufferPtr take_for_upstream() noexcept;
+  /// Throws the first error that was kept, once.
+  void rethrow();
+  /// Whether writers may be made to wait on the GPU for readers: not when their frames are then
+  /// waited for by a thread.
+  void let_writers_wait(bool may) { writers_wait_ = may; }
 
   const GstVideoInfo &layout() const { return layout_; }
   /// The number under which frames are published now: it rises when the store is reinstated.
@@ -80,6 +97,8 @@ class Store : public std::enable_shared_from_this<Store> {
   /// Of all slots, overflow and retired ones included.
   gsize bytes() const;
   SlotTable::Counts counts() const;
+  /// How many free slots a GPU still works on.
+  unsigned pending() const;
 
   /// A slot that is not free. `memory` identifies it and must not be touched.
   struct Use {
@@ -96,6 +115,8 @@ class Store : public std::enable_shared_from_this<Store> {
   /// The frame in a slot could not be written: the slot is never used again. Only for
   /// Origin::kSlot.
   static void retire(GstBuffer *frame);
+  /// The fence of a frame's slot; null without one. Only for Origin::kSlot.
+  static SlotFence *fence(GstBuffer *frame);
 
  private:
   struct Slot {
@@ -104,24 +125,39 @@ class Store : public std::enable_shared_from_this<Store> {
     MemoryPtr memory;             // while free, or retired: the only reference; while out: null
     std::shared_ptr<Store> self;  // while out: what keeps the store alive
     GstMemory *identity;          // the same memory, not owned; null in an empty place
+    std::shared_ptr<SlotFence> fence;
+  };
+  /// What is left of a slot that was given up.
+  struct Remains {
+    MemoryPtr memory;
+    std::shared_ptr<SlotFence> fence;
   };
 
   Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
         SlotTable::Time reuse_delay);
   BufferPtr wrap(MemoryPtr memory) const;
-  MemoryPtr detach_locked(Slot &slot);
-  void discard(MemoryPtr memory) const;
+  std::vector<unsigned> takeable() const;
+  Readiness readiness(unsigned slot, Writer writer);
+  Remains empty_locked(Slot &slot);
+  void discard(Remains remains) const;
   static Slot *slot_of(GstBuffer *frame);
-  static gboolean dispose(GstMiniObject *memory);
+  static gboolean revive(GstMiniObject *memory);
 
   const std::unique_ptr<SlotSource> source_;
   const GstVideoInfo layout_;
   MemoryPtr overflow_;
+  std::atomic<bool> writers_wait_{false};
 
+  // Held while one is taken, added or given up, before mutex_: what a GPU does is asked without
+  // mutex_, which readers want, and a free slot that only one thread can take has no new readers
+  // meanwhile.
+  std::mutex taking_;
   mutable std::mutex mutex_;  // guards all below; never held while calling out
   guint64 generation_;
+  bool superseded_ = false;
+  std::exception_ptr error_;
   SlotTable table_;
-  std::deque<Slot> slots_;  // grows only: memories point to their slots
+  std::deque<Slot> slots_;  // grows only, under both locks: memories point to their slots
 };
 
 }  // namespace cudacam

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 
 namespace cudacam::demo {
@@ -90,6 +91,15 @@ bool CameraProcess::ready() {
     close_output();
   }
   return pid_ > 0;
+}
+
+std::optional<std::string> CameraProcess::ended() {
+  int status = 0;
+  if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+  pid_ = -1;
+  close_output();
+  if (WIFSIGNALED(status)) return std::string("killed by ") + strsignal(WTERMSIG(status));
+  return "exit status " + std::to_string(WEXITSTATUS(status));
 }
 
 void CameraProcess::kill() {

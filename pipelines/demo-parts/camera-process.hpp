@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class CameraProcess {
   void start();
   /// Whether it serves; never blocks. Throws std::runtime_error when it ended instead.
   bool ready();
+  /// What became of it when it ended by itself, in words, once; otherwise nothing. Never blocks.
+  std::optional<std::string> ended();
   void kill();    ///< SIGKILL
   void freeze();  ///< SIGSTOP
   void thaw();    ///< SIGCONT

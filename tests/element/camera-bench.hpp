@@ -37,6 +37,7 @@ struct Output {
 class CameraBench {
  public:
   /// `options`: properties of the cudacamsrc in gst-launch syntax; `downstream`: what follows it.
+  /// Retries are fast, and no timer fires that `options` does not set: see kPatience.
   explicit CameraBench(const std::string &options,
                        const std::string &downstream = "fakesink name=sink sync=false");
   ~CameraBench();

@@ -110,15 +110,16 @@ GST_END_TEST
 
 GST_START_TEST(an_outage_that_is_too_long_is_one_error) {
   TestCamera camera;
-  CameraBench bench(at(camera) + "retry-timeout=700000000");
+  CameraBench bench(at(camera));
   bench.play();
   bench.wait_connection(1);
   bench.wait_frames(3);
+  g_object_set(bench.camera(), "retry-timeout", 700 * GST_MSECOND, nullptr);
   camera.stop();
   bench.wait_status("failed");
   fail_unless(bench.statistic<guint64>("downtime") >= 700 * GST_MSECOND);
   fail_unless_equals_uint64(losses(bench, "end-of-stream"), 1);
-  fail_unless(losses(bench, "connection-refused") >= 1);
+  fail_unless(losses(bench, "connection-refused") + losses(bench, "no-answer") >= 1);
   bench.set_state(GST_STATE_NULL);
   fail_unless_equals_int(bench.errors.size(), 1);
   fail_unless_equals_uint64(bench.losses, 1);
@@ -127,7 +128,7 @@ GST_END_TEST
 
 GST_START_TEST(packets_without_frames_while_streaming) {
   TestCamera camera;
-  CameraBench bench(at(camera) + "decode-timeout=500000000");
+  CameraBench bench(at(camera) + "decode-timeout=2000000000");
   bench.play();
   bench.wait_connection(1);
   const auto input = adopt(gst_element_get_static_pad(bench.decoder().get(), "sink"));
@@ -138,10 +139,10 @@ GST_START_TEST(packets_without_frames_while_streaming) {
   gst_pad_remove_probe(input.get(), loss);
   bench.wait_connection(2);
   fail_unless(bench.statistic<guint64>("dropped") > 0);
-  fail_unless_equals_uint64(losses(bench, "no-frames"), 1);
+  fail_unless(losses(bench, "no-frames") >= 1);
   bench.wait("a bitrate",
              [](const auto &it) { return it.template statistic<guint64>("bitrate") > 0; });
-  fail_unless(bench.statistic<guint64>("first-frame-delay") < 15 * GST_SECOND);
+  fail_unless(bench.statistic<guint64>("first-frame-delay") < 50 * GST_SECOND);
   bench.set_state(GST_STATE_NULL);
 }
 GST_END_TEST
@@ -207,20 +208,26 @@ GST_END_TEST
 
 GST_START_TEST(connections_that_do_not_close_are_bounded_and_reaped) {
   TestCamera camera;
-  CameraBench bench(at(camera) + "teardown-timeout=1000000 max-quarantined=2");
+  CameraBench bench(at(camera) + "teardown-timeout=300000000 max-quarantined=2");
   TeardownHold hold(bench);
   bench.play();
-  for (guint64 connection = 1; connection <= 2; connection++) {
-    bench.wait_connection(connection);
+  guint64 connection = 1;
+  bench.wait_connection(connection);
+  while (true) {
     g_signal_emit_by_name(bench.camera(), "reconnect");
-    bench.wait("a connection that hangs", [&](const auto &) { return hold.held() == connection; });
+    bench.wait("a loss", [&](const auto &it) { return it.losses >= connection; });
+    // On a slow machine rtspsrc may give a TEARDOWN up before it is sent: that one does not hang.
+    bench.wait("the next connection, or two that hang",
+               [&](const auto &it) { return it.connections > connection || hold.held() == 2; });
+    if (hold.held() == 2) break;
+    bench.wait_connection(++connection);
   }
-  // Two hang: no third one is opened until they are gone.
+  // Two hang: no other one is opened until they are gone.
   bench.wait_warning("busy");
   fail_unless_equals_uint64(bench.statistic<guint64>("quarantined"), 2);
-  fail_unless_equals_uint64(bench.statistic<guint64>("connections"), 2);
+  const auto before = bench.statistic<guint64>("connections");
   hold.let_go();
-  bench.wait_connection(3);
+  bench.wait_connection(before + 1);
   bench.wait("an empty quarantine",
              [](const auto &it) { return it.template statistic<guint64>("quarantined") == 0; });
   bench.set_state(GST_STATE_NULL);

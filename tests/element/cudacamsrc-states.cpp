@@ -86,6 +86,9 @@ GST_START_TEST(state_churn) {
         break;
     }
   }
+  // The short timers may never be met on a slow machine.
+  g_object_set(bench.camera(), "stall-timeout", guint64(0), "decode-timeout", guint64(0),
+               "connect-timeout", 50 * GST_SECOND, "first-frame-timeout", 50 * GST_SECOND, nullptr);
   bench.play();
   bench.wait_frames(3);
   bench.set_state(GST_STATE_NULL);
@@ -139,7 +142,7 @@ GST_END_TEST
 /// A blocked downstream is not the camera's fault.
 GST_START_TEST(a_blocked_downstream_is_no_stall) {
   TestCamera camera;
-  CameraBench bench(at(camera) + "stall-timeout=300000000 decode-timeout=400000000");
+  CameraBench bench(at(camera) + "stall-timeout=1000000000 decode-timeout=1200000000");
   bench.play();
   bench.wait_frames(1);
   const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
@@ -152,10 +155,13 @@ GST_START_TEST(a_blocked_downstream_is_no_stall) {
       },
       &blocked, nullptr);
   bench.wait("the block", [&](const auto &) { return blocked.load(); });
-  g_usleep(G_USEC_PER_SEC);  // longer than both timeouts: what is proved is that nothing happens
+  // On a slow machine there may have been silences before.
+  const auto outages = bench.statistic<guint64>("outages");
+  g_usleep(2 * G_USEC_PER_SEC);  // longer than both: what is proved is that nothing happens
+  fail_unless_equals_uint64(bench.statistic<guint64>("outages"), outages);
+  fail_unless(bench.statistic<std::string>("status") == "streaming");
   gst_pad_remove_probe(pad.get(), probe);
   bench.wait_frames(3);
-  fail_unless_equals_uint64(bench.statistic<guint64>("outages"), 0);
   bench.set_state(GST_STATE_NULL);
 }
 GST_END_TEST

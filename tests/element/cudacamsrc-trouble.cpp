@@ -259,8 +259,7 @@ GST_START_TEST(password_is_nowhere) {
   DebugLog log;
   TestCamera camera;
   camera.require_password("admin", "geheim");
-  CameraBench bench("location=" + with_userinfo(camera.url(), "admin:geheim") +
-                    " user-pw=geheim stall-timeout=500000000");
+  CameraBench bench("location=" + with_userinfo(camera.url(), "admin:geheim") + " user-pw=geheim");
   bench.play();
   bench.wait_connection(1);
   camera.close_connections();

@@ -161,7 +161,7 @@ GST_END_TEST
 
 GST_START_TEST(comes_back_after_every_kind_of_loss) {
   TestCamera camera;
-  CameraBench bench(at(camera) + "stall-timeout=2500000000");
+  CameraBench bench(at(camera));
   bench.play();
   bench.wait_connection(1);
 
@@ -171,7 +171,6 @@ GST_START_TEST(comes_back_after_every_kind_of_loss) {
   } losses[] = {
       {"FIN", "end-of-stream", [&] { camera.close_connections(); }, [] {}},
       {"RST", "connection-lost", [&] { camera.reset_connections(); }, [] {}},
-      {"freeze", "stalled", [&] { camera.freeze(); }, [&] { camera.unfreeze(); }},
       {"BYE", "end-of-stream", [&] { camera.send_eos(); }, [] {}},
       {"port closed", "end-of-stream", [&] { camera.stop(); }, [&] { camera.start(); }},
       {"signal", "requested", [&] { g_signal_emit_by_name(bench.camera(), "reconnect"); }, [] {}},
@@ -200,6 +199,27 @@ GST_START_TEST(comes_back_after_every_kind_of_loss) {
 }
 GST_END_TEST
 
+/// On a slow machine the timer may see more than one silence.
+GST_START_TEST(notices_a_camera_that_falls_silent) {
+  for (const char *transport : {"tcp", "udp"}) {
+    TestCamera camera;
+    CameraBench bench(at(camera) + "stall-timeout=2000000000 protocols=" + transport);
+    bench.play();
+    bench.wait_connection(1);
+    camera.freeze();
+    bench.wait_status("closing", "stalled");
+    bench.wait_warning("stalled");
+    camera.unfreeze();
+    bench.wait("frames after the return", [](const auto &it) {
+      return it.losses >= 1 && it.connections > it.losses &&
+             it.outputs.back().kind == Output::frame;
+    });
+    bench.set_state(GST_STATE_NULL);
+    check_promises(bench);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(survives_twenty_reconnects_with_one_decoder_and_nothing_growing) {
   TestCameraOptions options;
   options.gop = 10;
@@ -217,9 +237,9 @@ GST_START_TEST(survives_twenty_reconnects_with_one_decoder_and_nothing_growing) 
     bench.wait_frames(2);
     // The camera is in this process: it has to have let go of the old connection, and we of ours.
     bench.wait("one client", [&](const auto &) { return camera.clients() == 1; });
-    if (i == 3) {
-      threads = cudacam::test::count_entries("/proc/self/task");
-      files = cudacam::test::count_entries("/proc/self/fd");
+    if (i >= 3 && i <= 10) {
+      threads = std::max(threads, cudacam::test::count_entries("/proc/self/task"));
+      files = std::max(files, cudacam::test::count_entries("/proc/self/fd"));
     }
   }
   bench.wait("threads gone", [&](const auto &) {
@@ -271,6 +291,24 @@ GST_START_TEST(keeps_every_h264_decoder) {
     bench.play();
     check_nothing_old_after_the_return(camera, bench, 3);
     fail_unless_equals_uint64(bench.statistic<guint64>("decoders"), 1);
+    bench.set_state(GST_STATE_NULL);
+    check_promises(bench);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(decodes_jpeg) {
+  TestCameraOptions options;
+  options.codec = CameraCodec::kJpeg;
+  options.width = 320;
+  options.height = 192;
+  TestCamera camera(options);
+  for (const char *decoder : with_nvidia({"jpegdec", "avdec_mjpeg"}, {"nvjpegdec"})) {
+    CameraBench bench(at(camera) + "decoder=" + decoder);
+    bench.play();
+    check_nothing_old_after_the_return(camera, bench, 3);
+    fail_unless_equals_uint64(bench.statistic<guint64>("decoders"), 1);
+    fail_unless_equals_uint64(bench.statistic<guint64>("skipped"), 0);  // each is a key frame
     bench.set_state(GST_STATE_NULL);
     check_promises(bench);
   }
@@ -353,9 +391,11 @@ static Suite *cudacamsrc_suite() {
   tcase_add_test(tests, falls_back_to_a_transport_that_the_camera_takes_and_keeps_it);
   tcase_add_test(tests, says_when_no_allowed_transport_is_left);
   tcase_add_test(tests, comes_back_after_every_kind_of_loss);
+  tcase_add_test(tests, notices_a_camera_that_falls_silent);
   tcase_add_test(tests, survives_twenty_reconnects_with_one_decoder_and_nothing_growing);
   tcase_add_test(tests, decodes_h265_and_drains_it);
   tcase_add_test(tests, keeps_every_h264_decoder);
+  tcase_add_test(tests, decodes_jpeg);
   tcase_add_test(tests, drains_reordered_frames_at_a_loss);
   tcase_add_test(tests, follows_a_new_resolution_with_the_same_decoder);
   tcase_add_test(tests, takes_the_video_beside_audio_over_udp);

@@ -344,7 +344,7 @@ GST_END_TEST
 
 GST_START_TEST(test_first_keyframe_can_be_late) {
   auto options = small_picture();
-  options.first_keyframe_delay = std::chrono::milliseconds(700);
+  options.first_keyframe_delay = std::chrono::seconds(2);
   TestCamera camera(options);
   PlayingClient client(settings_for(camera));
   fail_unless(client.wait_good_frames(3));

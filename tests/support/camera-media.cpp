@@ -46,7 +46,7 @@ std::string encoder_line(const TestCameraOptions &options) {
       return "vp8enc name=encoder deadline=1 cpu-used=8 keyframe-max-dist=" + gop +
              " target-bitrate=" + bitrate + "000 ! rtpvp8pay name=pay0 pt=96";
     case CameraCodec::kJpeg:
-      return "jpegenc name=encoder ! rtpjpegpay name=pay0 pt=26";
+      return "jpegenc name=encoder ! rtpjpegpay name=pay0 pt=26" + rtp_start(options);
     case CameraCodec::kAudio:
       break;
   }

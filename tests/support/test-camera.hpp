@@ -15,8 +15,8 @@ namespace cudacam::test {
 enum class CameraCodec {
   kH264,
   kH265,
+  kJpeg,
   kVp8,    // for clients that must refuse it
-  kJpeg,   // likewise
   kAudio,  // no video stream at all: PCMA sound only
 };
 

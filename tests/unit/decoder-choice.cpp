@@ -26,7 +26,7 @@ cudacam::DecoderChoice choose(const Codec &codec, const std::string &wish, const
 
 /// Every subset of what may be installed: the first one of the list that is there.
 GST_START_TEST(takes_the_best_that_is_there) {
-  for (const char *name : {"H264", "H265"}) {
+  for (const char *name : {"H264", "H265", "JPEG"}) {
     const auto &codec = *find_codec(name);
     for (unsigned there = 0; there < 8; there++) {
       Facts facts;
@@ -100,7 +100,8 @@ GST_END_TEST
 GST_START_TEST(knows_codecs_in_any_case) {
   fail_unless_equals_string(find_codec("h264")->depay, "rtph264depay");
   fail_unless_equals_string(find_codec("H265")->parse, "h265parse");
-  for (const char *name : {"", "H26", "H2644", "VP8", "JPEG", "H266"})
+  fail_unless_equals_string(find_codec("jpeg")->depay, "rtpjpegdepay");
+  for (const char *name : {"", "H26", "H2644", "VP8", "JPEG2000", "H266"})
     fail_unless(!find_codec(name));
 }
 GST_END_TEST

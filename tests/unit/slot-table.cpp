@@ -11,7 +11,6 @@
 using cudacam::SlotTable;
 using State = SlotTable::State;
 using Time = SlotTable::Time;
-using Released = SlotTable::Released;
 
 namespace {
 
@@ -21,6 +20,14 @@ SlotTable table_of(unsigned slots, Time reuse_delay = Time::zero()) {
   SlotTable table(reuse_delay);
   for (unsigned slot = 0; slot < slots; ++slot) table.add();
   return table;
+}
+
+/// The next slot, now writing.
+std::optional<unsigned> take(SlotTable &table, Time now) {
+  const auto slots = table.rested(now);
+  if (slots.empty()) return std::nullopt;
+  table.take(slots.front());
+  return slots.front();
 }
 
 template <class Call>
@@ -37,62 +44,62 @@ bool refused(Call &&call) {
 
 GST_START_TEST(gives_the_slot_that_was_free_for_longest) {
   auto table = table_of(3);
-  const auto first = *table.take(kNow);
-  const auto second = *table.take(kNow);
+  const auto first = *take(table, kNow);
+  const auto second = *take(table, kNow);
   table.release(second, kNow);
   table.release(first, kNow);
-  const auto third = *table.take(kNow);
+  const auto third = *take(table, kNow);
   fail_unless(third != first && third != second);
-  fail_unless(table.take(kNow) == second);
-  fail_unless(table.take(kNow) == first);
+  fail_unless(take(table, kNow) == second);
+  fail_unless(take(table, kNow) == first);
 }
 GST_END_TEST
 
 GST_START_TEST(gives_nothing_when_all_are_held) {
   auto table = table_of(2);
-  const auto slot = *table.take(kNow);
-  table.take(kNow);
-  fail_unless(!table.take(kNow));
+  const auto slot = *take(table, kNow);
+  take(table, kNow);
+  fail_unless(!take(table, kNow));
   table.publish(slot);
-  fail_unless(!table.take(kNow));
+  fail_unless(!take(table, kNow));
   table.release(slot, kNow);
-  fail_unless(table.take(kNow) == slot);
+  fail_unless(take(table, kNow) == slot);
 }
 GST_END_TEST
 
 GST_START_TEST(a_released_slot_rests_for_the_reuse_delay) {
   auto table = table_of(2, Time(100));
-  const auto first = *table.take(Time(5));  // slots that were never written need no rest
-  const auto second = *table.take(Time(5));
+  const auto first = *take(table, Time(5));  // slots that were never written need no rest
+  const auto second = *take(table, Time(5));
   table.release(first, Time(10));
   table.release(second, Time(60));
-  fail_unless(!table.take(Time(109)));
-  fail_unless(table.take(Time(110)) == first);
-  fail_unless(!table.take(Time(110)));
-  fail_unless(!table.take(Time(159)));
-  fail_unless(table.take(Time(160)) == second);
+  fail_unless(!take(table, Time(109)));
+  fail_unless(take(table, Time(110)) == first);
+  fail_unless(!take(table, Time(110)));
+  fail_unless(!take(table, Time(159)));
+  fail_unless(take(table, Time(160)) == second);
 }
 GST_END_TEST
 
 GST_START_TEST(a_new_slot_does_not_wait_behind_resting_ones) {
   auto table = table_of(1, Time(100));
-  table.release(*table.take(Time(0)), Time(0));
-  fail_unless(!table.take(Time(1)));
+  table.release(*take(table, Time(0)), Time(0));
+  fail_unless(!take(table, Time(1)));
   const auto added = table.add();
-  fail_unless(table.take(Time(1)) == added);
+  fail_unless(take(table, Time(1)) == added);
 }
 GST_END_TEST
 
 GST_START_TEST(a_retired_slot_is_never_free_again) {
   auto table = table_of(2);
-  const auto bad = *table.take(kNow);
+  const auto bad = *take(table, kNow);
   table.retire(bad);
   fail_unless(refused([&] { table.publish(bad); }));
-  fail_unless(table.release(bad, kNow) == Released::kKept);
+  table.release(bad, kNow);
   for (int i = 0; i < 10; ++i) {
-    const auto slot = table.take(kNow);
+    const auto slot = take(table, kNow);
     fail_unless(slot && *slot != bad);
-    fail_unless(!table.take(kNow));
+    fail_unless(!take(table, kNow));
     table.release(*slot, kNow);
   }
   fail_unless_equals_int(table.counts().retired, 1);
@@ -103,7 +110,7 @@ GST_END_TEST
 GST_START_TEST(retired_slots_are_replaced_once_each_then_there_are_fewer) {
   auto table = table_of(3);
   const auto lose_one = [&] {
-    const auto slot = *table.take(kNow);
+    const auto slot = *take(table, kNow);
     table.retire(slot);
     table.release(slot, kNow);
   };
@@ -122,35 +129,28 @@ GST_START_TEST(retired_slots_are_replaced_once_each_then_there_are_fewer) {
 }
 GST_END_TEST
 
-GST_START_TEST(a_superseded_table_gives_its_slots_up_as_they_come_back) {
+GST_START_TEST(a_free_slot_can_be_given_up_and_its_place_used_again) {
   auto table = table_of(3);
-  const auto read = *table.take(kNow);
-  table.publish(read);
-  const auto bad = *table.take(kNow);
-  table.retire(bad);
-  const auto given_up = table.supersede();
-  fail_unless_equals_int(given_up.size(), 1);
-  fail_unless(!table.take(kNow));
-  fail_unless(table.release(read, kNow) == Released::kGivenUp);
-  fail_unless(table.release(bad, kNow) == Released::kKept);  // what it does is not known
-  fail_unless(!table.take(kNow));
-
-  table.reinstate();
-  fail_unless_equals_int(table.missing(3), 3);
+  const auto read = *take(table, kNow);
+  const auto free = table.free();
+  fail_unless_equals_int(free.size(), 2);
+  for (const auto slot : free) table.give_up(slot);
+  fail_unless(refused([&] { table.give_up(free[0]); }));
+  fail_unless(refused([&] { table.give_up(read); }));
+  fail_unless(!take(table, kNow));
+  fail_unless_equals_int(table.missing(3), 2);
   table.add();
   table.add();
-  table.add();
-  fail_unless_equals_int(table.size(), 4);  // places are used again
-  const auto slot = *table.take(kNow);
-  fail_unless(table.release(slot, kNow) == Released::kKept);
+  fail_unless_equals_int(table.size(), 3);
+  fail_unless_equals_int(table.missing(3), 0);
 }
 GST_END_TEST
 
 GST_START_TEST(counts_each_state) {
   auto table = table_of(4);
-  table.take(kNow);
-  table.publish(*table.take(kNow));
-  table.retire(*table.take(kNow));
+  take(table, kNow);
+  table.publish(*take(table, kNow));
+  table.retire(*take(table, kNow));
   const auto counts = table.counts();
   fail_unless_equals_int(counts.free, 1);
   fail_unless_equals_int(counts.writing, 1);
@@ -164,9 +164,10 @@ GST_START_TEST(refuses_what_a_slot_that_is_not_out_cannot_do) {
   auto table = table_of(2);
   fail_unless(refused([&] { table.publish(0); }));
   fail_unless(refused([&] { table.retire(0); }));
+  fail_unless(refused([&] { table.take(7); }));
   fail_unless(refused([&] { table.release(0, kNow); }));
   fail_unless(refused([&] { table.release(7, kNow); }));
-  const auto slot = *table.take(kNow);
+  const auto slot = *take(table, kNow);
   table.retire(slot);
   table.release(slot, kNow);
   fail_unless(refused([&] { table.release(slot, kNow); }));
@@ -204,7 +205,6 @@ class Model {
   }
 
   std::vector<Slot> slots;
-  bool superseded = false;
 
  private:
   bool rested(const Slot &slot, Time now) const {
@@ -234,7 +234,7 @@ void step(SlotTable &table, Model &model, unsigned operation, unsigned slot, Tim
     }
     case 1: {
       const bool any = model.any(now);
-      const auto taken = table.take(now);
+      const auto taken = take(table, now);
       expect(taken.has_value() == any);
       if (!taken) break;
       expect(model.is_next(*taken, now));
@@ -254,33 +254,18 @@ void step(SlotTable &table, Model &model, unsigned operation, unsigned slot, Tim
       if (is_out) model.slots[slot].state = State::kRetired;
       break;
     case 4: {
-      auto released = Released::kKept;
-      expect(refused([&] { released = table.release(slot, now); }) == !is_out);
+      expect(refused([&] { table.release(slot, now); }) == !is_out);
       if (!is_out) break;
       auto &place = model.slots[slot];
-      const bool up = model.superseded && place.state != State::kRetired;
-      expect(released == (up ? Released::kGivenUp : Released::kKept));
       place.out = false;
-      if (place.state == State::kRetired) break;
-      place = up ? Model::Slot{} : Model::Slot{State::kFree, false, order, now};
+      if (place.state != State::kRetired) place = {State::kFree, false, order, now};
       break;
     }
-    case 5: {
-      auto given_up = table.supersede();
-      std::sort(given_up.begin(), given_up.end());
-      std::vector<unsigned> expected;
-      for (unsigned i = 0; i < model.slots.size(); ++i) {
-        if (model.slots[i].state != State::kFree) continue;
-        expected.push_back(i);
-        model.slots[i] = {};
-      }
-      expect(given_up == expected);
-      model.superseded = true;
-      break;
+    default: {
+      const bool is_free = known && model.slots[slot].state == State::kFree;
+      expect(refused([&] { table.give_up(slot); }) == !is_free);
+      if (is_free) model.slots[slot] = {};
     }
-    default:
-      table.reinstate();
-      model.superseded = false;
   }
   SlotTable::Counts counts;
   for (unsigned i = 0; i < model.slots.size(); ++i) {
@@ -307,7 +292,7 @@ void step(SlotTable &table, Model &model, unsigned operation, unsigned slot, Tim
          seen.published == counts.published && seen.retired == counts.retired);
 }
 
-constexpr unsigned kOperations = 7;
+constexpr unsigned kOperations = 6;
 
 }  // namespace
 
@@ -316,7 +301,7 @@ GST_START_TEST(agrees_with_the_model_in_every_short_history) {
   constexpr int kKinds = 10;  // publish, retire and release name one of two slots
   constexpr int kLength = 5;
   constexpr std::pair<unsigned, unsigned> kKind[kKinds] = {{0, 0}, {1, 0}, {2, 0}, {2, 1}, {3, 0},
-                                                           {3, 1}, {4, 0}, {4, 1}, {5, 0}, {6, 0}};
+                                                           {3, 1}, {4, 0}, {4, 1}, {5, 0}, {5, 1}};
   int histories = 1;
   for (int i = 0; i < kLength; ++i) histories *= kKinds;
   for (int history = 0; history < histories; ++history) {
@@ -339,8 +324,8 @@ GST_START_TEST(agrees_with_the_model_in_long_random_histories) {
     Model model(delay);
     Time now{0};
     // Mostly what a camera and its readers do; a size change and an error now and then.
-    std::discrete_distribution<unsigned> operations({3, 30, 25, 1, 30, 1, 2});
-    static_assert(kOperations == 7);
+    std::discrete_distribution<unsigned> operations({3, 30, 25, 1, 30, 1});
+    static_assert(kOperations == 6);
     for (long long i = 0; i < 2000; ++i) {
       now += Time(random() % 4);
       auto operation = operations(random);
@@ -361,7 +346,7 @@ static Suite *slot_table_suite() {
   tcase_add_test(tests, a_new_slot_does_not_wait_behind_resting_ones);
   tcase_add_test(tests, a_retired_slot_is_never_free_again);
   tcase_add_test(tests, retired_slots_are_replaced_once_each_then_there_are_fewer);
-  tcase_add_test(tests, a_superseded_table_gives_its_slots_up_as_they_come_back);
+  tcase_add_test(tests, a_free_slot_can_be_given_up_and_its_place_used_again);
   tcase_add_test(tests, counts_each_state);
   tcase_add_test(tests, refuses_what_a_slot_that_is_not_out_cannot_do);
   tcase_add_test(tests, agrees_with_the_model_in_every_short_history);

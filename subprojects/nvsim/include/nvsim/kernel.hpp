@@ -112,6 +112,7 @@ class KernelVisitor {
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __constant__ static const
 #define __shared__ static thread_local
 

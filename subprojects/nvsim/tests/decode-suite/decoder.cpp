@@ -107,6 +107,12 @@ class Player {
   std::vector<unsigned char> bytes_;
 };
 
+// Whether another thread comes to stand in a wait that is counted, rather than to be `done`.
+bool ends_up_in(const char *wait, const std::atomic<bool> &done) {
+  while (nvsim_counter(wait) == 0 && !done) std::this_thread::yield();
+  return !done;
+}
+
 }  // namespace
 
 TEST(counts_decoders_and_gives_all_memory_back) {
@@ -225,11 +231,9 @@ TEST(the_engine_waits_for_the_post_processing_of_a_surface) {
     CHECK_OK(player.map(player.shown.back(), nullptr, second));  // waits for the engine
     done = true;
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  CHECK(!done);
+  CHECK(ends_up_in("thread.waiting", done));
   nvsim_hold(stream, 0);
   other.join();
-  CHECK(done);
   CHECK_EQUAL(nvsim_violations(), 0u);
 }
 
@@ -249,36 +253,50 @@ TEST(destroy_waits_for_work_that_reads_a_picture) {
     CHECK_OK(player.destroy());
     done = true;
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  CHECK(!done);
+  CHECK(ends_up_in("thread.waiting", done));
   nvsim_hold(stream, 0);
   other.join();
   CHECK_OK(cuStreamSynchronize(stream));
   CHECK_EQUAL(nvsim_violations(), 0u);
 }
 
+// The decoder's end waits for a held stream, so that the freeze lasts until the test says so.
 TEST(the_driver_freezes_while_a_decoder_is_destroyed) {
   harness::start();
   Player player;
   player.play();
   CUcontext context = nullptr;
   CHECK_OK(cuCtxGetCurrent(&context));
-  nvsim_set_destroy_freeze_ms(150);
-  std::atomic<bool> destroying{false}, destroyed{false};
-  std::thread other([&] {
-    CHECK_OK(cuCtxSetCurrent(context));
-    destroying = true;
+  const CUstream stream = harness::make_stream();
+  nvsim_hold(stream, 1);
+  CHECK_OK(cuMemsetD8Async(harness::make_memory(16), 0, 16, stream));
+  nvsim_set_destroy_freeze_ms(1);
+  std::atomic<bool> destroyed{false}, asked{false};
+  std::thread destroyer([&] {
     CHECK_OK(player.destroy());
     destroyed = true;
   });
-  while (!destroying) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const auto begin = std::chrono::steady_clock::now();
-  std::size_t available = 0, total = 0;
-  CHECK_OK(cuMemGetInfo(&available, &total));
-  const auto waited = std::chrono::steady_clock::now() - begin;
-  CHECK(waited > std::chrono::milliseconds(50));
+  CHECK(ends_up_in("thread.waiting", destroyed));
+  std::thread other([&] {
+    CHECK_OK(cuCtxSetCurrent(context));
+    asked = true;
+  });
+  CHECK(ends_up_in("thread.frozen", asked));
+  nvsim_hold(stream, 0);
+  destroyer.join();
   other.join();
+  CHECK_EQUAL(nvsim_counter("thread.frozen"), 0);
+}
+
+TEST(a_freeze_lasts_as_long_as_it_is_told_to) {
+  harness::start();
+  Player player;
+  player.play();
+  constexpr auto kLasts = std::chrono::milliseconds(60);
+  nvsim_set_destroy_freeze_ms(kLasts.count());
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK_OK(player.destroy());
+  CHECK(std::chrono::steady_clock::now() - begin >= kLasts);
 }
 
 TEST(two_pictures_are_mapped_at_a_time_and_no_more) {
