@@ -52,7 +52,7 @@ class DriverCall {
   template <class... Args>
   void operator()(Args... args) const {
     const auto result = quiet(args...);
-    if (result != CUDA_SUCCESS) fail(result);
+    if (result != CUDA_SUCCESS) throw_failure(result);
   }
 
   template <class... Args>
@@ -65,7 +65,7 @@ class DriverCall {
   }
 
   /// Throws for a result that quiet() gave.
-  [[noreturn]] void fail(CUresult result) const {
+  [[noreturn]] void throw_failure(CUresult result) const {
     expect_working_process();  // the first error, whose consequence this one may be
     throw CudaError({name_, result});
   }
