@@ -39,10 +39,11 @@ gint device_of(GstCudaContext *context) {
 void expect_memory(GstCudaContext *context, const GstVideoInfo &info) {
   const ContextScope scope(context);
   const auto pitch = static_cast<size_t>(GST_VIDEO_INFO_PLANE_STRIDE(&info, 0));
+  const auto rows = (info.size + pitch - 1) / pitch * 2;  // GStreamer 1.22 asks for up to as many
   CUdeviceptr memory = 0;
   size_t given = 0;
   try {
-    driver().cuMemAllocPitch(&memory, &given, pitch, (info.size + pitch - 1) / pitch, 16u);
+    driver().cuMemAllocPitch(&memory, &given, pitch, rows, 16u);
   } catch (const CudaError &error) {
     if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
     size_t free = 0, total = 0;

@@ -102,9 +102,10 @@ bool Generations::fits(gsize more) const {
 std::string Generations::lack(const std::string &why) const {
   const auto missing = slots_missing();
   return std::to_string(missing) + " of " + std::to_string(wish_.slots) + " slots of " +
-         std::to_string(frame_bytes_) + " bytes, and the overflow slot of the same size, have no " +
-         "memory in " + backend()->name() + ": " + why + "; earlier generations hold " +
-         std::to_string(bytes_of(earlier())) + " bytes";
+         std::to_string(frame_bytes_) + " bytes cannot be had in " + backend()->name() +
+         " (with the " + "overflow slot all take " +
+         std::to_string(frame_bytes_ * (wish_.slots + 1)) + " bytes): " + why +
+         "; earlier generations hold " + std::to_string(bytes_of(earlier())) + " bytes";
 }
 
 std::shared_ptr<Store> Generations::current() const {

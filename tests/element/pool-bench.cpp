@@ -153,7 +153,7 @@ PoolBench::PoolBench(const char *launch, const char *size)
   pool_ = gst_harness_find_element(harness_, "cudacampool");
   gst_element_set_bus(harness_->element, bus_);
   TestMemory::get().share_with(pool_);
-  set_size(size);
+  if (size) set_size(size);
 }
 
 PoolBench::~PoolBench() {
@@ -190,14 +190,20 @@ bool PoolBench::negotiate() {
   return slots_ != nullptr;
 }
 
-BufferPtr PoolBench::write(guint8 value) {
-  if (!slots_) return foreign(value);
+BufferPtr PoolBench::acquire() {
   GstBuffer *frame = nullptr;
-  fail_unless_equals_int(gst_buffer_pool_acquire_buffer(slots_.get(), &frame, nullptr),
-                         GST_FLOW_OK);
-  TestMemory::get().fill(frame, info_, value);
-  GST_BUFFER_PTS(frame) = frames_++ * GST_SECOND / 30;
+  if (slots_)
+    fail_unless_equals_int(gst_buffer_pool_acquire_buffer(slots_.get(), &frame, nullptr),
+                           GST_FLOW_OK);
   return BufferPtr(frame);
+}
+
+BufferPtr PoolBench::write(guint8 value) {
+  auto frame = acquire();
+  if (!frame) return foreign(value);
+  TestMemory::get().fill(frame.get(), info_, value);
+  GST_BUFFER_PTS(frame.get()) = frames_++ * GST_SECOND / 30;
+  return frame;
 }
 
 BufferPtr PoolBench::foreign(guint8 value) {
@@ -217,16 +223,22 @@ BufferPtr PoolBench::pass_foreign(guint8 value) {
   return pull();
 }
 
-std::string PoolBench::message(GstMessageType type) {
-  const MessagePtr message(gst_bus_pop_filtered(bus_, type));
-  if (!message) return {};
-  GError *error = nullptr;
-  if (type == GST_MESSAGE_ERROR)
-    gst_message_parse_error(message.get(), &error, nullptr);
-  else
-    gst_message_parse_warning(message.get(), &error, nullptr);
-  const ErrorPtr owned(error);
-  return error->message;
+std::string PoolBench::next(std::deque<std::string> &messages) {
+  while (const MessagePtr message{gst_bus_pop(bus_)}) {
+    GError *error = nullptr;
+    if (GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_ERROR) {
+      gst_message_parse_error(message.get(), &error, nullptr);
+      errors_.push_back(error->message);
+    } else if (GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_WARNING) {
+      gst_message_parse_warning(message.get(), &error, nullptr);
+      warnings_.push_back(error->message);
+    }
+    const ErrorPtr owned(error);
+  }
+  if (messages.empty()) return {};
+  const auto text = messages.front();
+  messages.pop_front();
+  return text;
 }
 
 }  // namespace cudacam::test

@@ -6,7 +6,7 @@
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 
-#include <functional>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -43,18 +43,22 @@ class PoolBench {
   static constexpr const char *kSmall = "width=64,height=48";
   static constexpr const char *kLarge = "width=128,height=96";
 
+  static constexpr const char *kNone = nullptr;  // no caps yet
+
   explicit PoolBench(const char *launch = "cudacampool slots=3", const char *size = kSmall);
   ~PoolBench();
 
   GstElement *pool() const { return pool_; }
   GstHarness *harness() const { return harness_; }
+  GstBus *bus() const { return bus_; }
   const GstVideoInfo &info() const { return info_; }
 
   /// Sends caps, then asks for a pool, as elements upstream do.
   void set_size(const char *size, const char *more = "");
   /// Asks for a pool. False when none was offered.
   bool negotiate();
-  /// A frame from the pool that was offered.
+  /// A frame from the pool that was offered, or null; as it is, or written.
+  BufferPtr acquire();
   BufferPtr write(guint8 value);
   /// A frame that upstream allocated by itself.
   BufferPtr foreign(guint8 value);
@@ -64,12 +68,12 @@ class PoolBench {
   BufferPtr pass(guint8 value);
   BufferPtr pass_foreign(guint8 value);
 
-  /// Posted since the last call: text, or nothing.
-  std::string error() { return message(GST_MESSAGE_ERROR); }
-  std::string warning() { return message(GST_MESSAGE_WARNING); }
+  /// The text of the next one that was posted, or nothing.
+  std::string error() { return next(errors_); }
+  std::string warning() { return next(warnings_); }
 
  private:
-  std::string message(GstMessageType type);
+  std::string next(std::deque<std::string> &messages);
 
   GstHarness *harness_;
   GstElement *pool_;
@@ -78,6 +82,7 @@ class PoolBench {
   GstVideoInfo info_;
   ObjectPtr<GstBufferPool> slots_;
   guint64 frames_ = 0;
+  std::deque<std::string> errors_, warnings_;
 };
 
 }  // namespace cudacam::test
