@@ -10,6 +10,13 @@ namespace cudacam {
 
 using CudaContextPtr = ObjectPtr<GstCudaContext>;
 
+/// The ordinal of the context's device.
+inline gint device_of(GstCudaContext *context) {
+  guint device = 0;
+  g_object_get(context, "cuda-device-id", &device, nullptr);
+  return static_cast<gint>(device);
+}
+
 /// Makes a context current on this thread for as long as the scope lasts. Throws CudaError.
 class ContextScope {
  public:

@@ -28,12 +28,6 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-gint device_of(GstCudaContext *context) {
-  guint device = 0;
-  g_object_get(context, "cuda-device-id", &device, nullptr);
-  return static_cast<gint>(device);
-}
-
 /// GStreamer says only that it got no memory: asks the driver for the same, which says why. Returns
 /// when the driver gives it now.
 void expect_memory(GstCudaContext *context, const GstVideoInfo &info) {
@@ -134,7 +128,8 @@ class CudaBackend : public Backend {
 
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     try {
-      copy_frame(info, source, slot, streams_->copies());
+      if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
+      copier_->enqueue(info, source, slot, streams_->copies());
     } catch (const CudaError &error) {
       throw WriteError(error.what());
     }
@@ -173,6 +168,7 @@ class CudaBackend : public Backend {
 
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
+  std::unique_ptr<FrameCopier> copier_;  // made by the first copy, on the streaming thread
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 /// GPU.
 #include <gst/check/gstcheck.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -536,20 +537,34 @@ GST_END_TEST
 GST_START_TEST(state_churn_while_frames_arrive) {
   Bench bench("cudacampool slots=2");
   auto *harness = bench.harness();
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  const auto frame = bench.foreign(1);
-  const cudacam::CapsPtr caps(gst_video_info_to_caps(&bench.info()));
-  if (TestMemory::get().on_gpu())
-    gst_caps_set_features(caps.get(), 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
-  GST_OBJECT_FLAG_SET(harness->sinkpad, GST_PAD_FLAG_NEED_PARENT);
   gst_harness_set_drop_buffers(harness, TRUE);
-  auto *push = gst_harness_stress_push_buffer_start(harness, caps.get(), &segment, frame.get());
+  const cudacam::CapsPtr caps(gst_pad_get_current_caps(harness->srcpad));
+  const auto frame = bench.foreign(1);
+  // Frames may meet a stop, at any place, but never a start that comes between them and the events
+  // of their stream, which a stop takes away.
+  std::mutex starting;
+  std::atomic<bool> ended{false};
+  std::thread upstream([&] {
+    while (!ended) {
+      {
+        const std::lock_guard lock(starting);
+        GstSegment segment;
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        gst_harness_push_event(harness, gst_event_new_stream_start("churn"));
+        gst_harness_push_event(harness, gst_event_new_caps(caps.get()));
+        gst_harness_push_event(harness, gst_event_new_segment(&segment));
+        for (int i = 0; i < 3; ++i) gst_harness_push(harness, gst_buffer_copy(frame.get()));
+      }
+      g_thread_yield();
+    }
+  });
   for (int i = 0; i < 200; ++i) {
     gst_element_set_state(harness->element, GST_STATE_READY);
+    const std::lock_guard lock(starting);
     gst_element_set_state(harness->element, GST_STATE_PLAYING);
   }
-  gst_harness_stress_thread_stop(push);
+  ended = true;
+  upstream.join();
 }
 GST_END_TEST
 
