@@ -40,8 +40,7 @@ std::shared_ptr<Store> Store::create(std::unique_ptr<SlotSource> source, guint64
   auto overflow = source->allocate();
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
                             GINT_TO_POINTER(1), nullptr);
-  return std::shared_ptr<Store>(
-      new Store(std::move(source), std::move(overflow), generation, reuse_delay));
+  return {new Store(std::move(source), std::move(overflow), generation, reuse_delay), end};
 }
 
 Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
@@ -85,6 +84,27 @@ void Store::discard(Remains remains) const {
     (void)remains.memory.release();
   else if (remains.fence)
     remains.fence->settle();
+}
+
+bool Store::in_use_by_gpu() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot &slot) {
+    try {
+      return slot.fence && slot.fence->pending();
+    } catch (const std::exception &) {
+      return false;  // then there is nothing to wait for either
+    }
+  });
+}
+
+void Store::end(Store *store) {
+  if (!store->in_use_by_gpu()) {
+    delete store;
+    return;
+  }
+  static GThreadPool *const waiters =
+      g_thread_pool_new([](gpointer ended, gpointer) { delete static_cast<Store *>(ended); },
+                        nullptr, -1, FALSE, nullptr);
+  g_thread_pool_push(waiters, store, nullptr);
 }
 
 Store::~Store() {

@@ -12,7 +12,8 @@
 /// there from the beginning; the slots are added as far as there is memory.
 ///
 /// Ownership: every slot that is out holds a reference to its store, so the store dies after its
-/// last frame. All functions may be called from any thread.
+/// last frame; when a GPU still works on a slot then, on a thread that waits for it, since whoever
+/// let the frame go is not to wait. All functions may be called from any thread.
 #pragma once
 
 #include <gst/video/video.h>
@@ -58,7 +59,6 @@ class Store : public std::enable_shared_from_this<Store> {
   /// Only the overflow slot. Throws what `source` throws.
   static std::shared_ptr<Store> create(std::unique_ptr<SlotSource> source, guint64 generation,
                                        SlotTable::Time reuse_delay);
-  ~Store();
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
 
@@ -135,6 +135,9 @@ class Store : public std::enable_shared_from_this<Store> {
 
   Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
         SlotTable::Time reuse_delay);
+  ~Store();
+  static void end(Store *store);
+  bool in_use_by_gpu() const;
   BufferPtr wrap(MemoryPtr memory) const;
   std::vector<unsigned> takeable() const;
   Readiness readiness(unsigned slot, Writer writer);

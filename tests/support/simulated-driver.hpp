@@ -33,6 +33,13 @@ class SimulatedDriver {
   void hold_all(bool hold) const {
     if (hold_all_) hold_all_(hold);
   }
+  void hold(void *stream, bool hold) const {
+    if (hold_) hold_(stream, hold);
+  }
+  /// Whether memory that is freed is first waited for, as real drivers do.
+  void let_free_wait(bool waits) const {
+    if (free_waits_) free_waits_(waits);
+  }
 
  private:
   template <class Function>
@@ -51,6 +58,8 @@ class SimulatedDriver {
   int (*const limit_memory_)(int, std::uint64_t) =
       find<int(int, std::uint64_t)>("nvsim_set_memory_limit");
   void (*const hold_all_)(int) = find<void(int)>("nvsim_hold_all");
+  int (*const hold_)(void *, int) = find<int(void *, int)>("nvsim_hold");
+  void (*const free_waits_)(int) = find<void(int)>("nvsim_set_free_waits");
 };
 
 }  // namespace cudacam::test
