@@ -125,11 +125,8 @@ unsigned Store::attainable(unsigned wanted) const {
 }
 
 void Store::supersede() {
-  {
-    std::lock_guard lock(mutex_);
-    superseded_ = true;
-  }
-  trim();
+  std::lock_guard lock(mutex_);
+  superseded_ = true;
 }
 
 void Store::trim() {

@@ -68,9 +68,10 @@ class Store : public std::enable_shared_from_this<Store> {
   unsigned missing(unsigned wanted) const;
   unsigned attainable(unsigned wanted) const;
 
-  /// Frames of another kind come: no slot is written any more, and those that are free are freed.
+  /// No frames of this kind come any more: no slot is written.
   void supersede();
-  /// Frees the slots that are free by now and that no GPU works on, after supersede().
+  /// Frees the slots that are free and that no GPU works on, after supersede(). The driver may wait
+  /// for other work of the device meanwhile.
   void trim();
   /// Frames of this kind come again.
   void reinstate(guint64 generation);
