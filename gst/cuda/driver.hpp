@@ -67,26 +67,44 @@ class DriverCall {
 
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
-#define CUDACAM_DRIVER_CALLS(X) \
-  X(cuCtxEnablePeerAccess)      \
-  X(cuCtxPopCurrent)            \
-  X(cuCtxPushCurrent)           \
-  X(cuEventCreate)              \
-  X(cuEventDestroy)             \
-  X(cuEventQuery)               \
-  X(cuEventRecord)              \
-  X(cuEventSynchronize)         \
-  X(cuLaunchHostFunc)           \
-  X(cuLaunchKernel)             \
-  X(cuMemGetInfo)               \
-  X(cuMemcpy2DAsync)            \
-  X(cuModuleGetFunction)        \
-  X(cuModuleLoadData)           \
-  X(cuModuleUnload)             \
-  X(cuStreamCreate)             \
-  X(cuStreamDestroy)            \
-  X(cuStreamGetCtx)             \
-  X(cuStreamSynchronize)        \
+#define CUDACAM_DRIVER_CALLS(X)    \
+  X(cuCtxEnablePeerAccess)         \
+  X(cuCtxGetDevice)                \
+  X(cuCtxPopCurrent)               \
+  X(cuCtxPushCurrent)              \
+  X(cuCtxSynchronize)              \
+  X(cuDeviceGetAttribute)          \
+  X(cuEventCreate)                 \
+  X(cuEventDestroy)                \
+  X(cuEventQuery)                  \
+  X(cuEventRecord)                 \
+  X(cuEventSynchronize)            \
+  X(cuLaunchHostFunc)              \
+  X(cuLaunchKernel)                \
+  X(cuMemAddressFree)              \
+  X(cuMemAddressReserve)           \
+  X(cuMemAlloc)                    \
+  X(cuMemAllocHost)                \
+  X(cuMemCreate)                   \
+  X(cuMemFree)                     \
+  X(cuMemFreeHost)                 \
+  X(cuMemGetAllocationGranularity) \
+  X(cuMemGetInfo)                  \
+  X(cuMemMap)                      \
+  X(cuMemRelease)                  \
+  X(cuMemSetAccess)                \
+  X(cuMemUnmap)                    \
+  X(cuMemcpyDtoD)                  \
+  X(cuMemcpyDtoH)                  \
+  X(cuMemcpyHtoD)                  \
+  X(cuMemcpy2DAsync)               \
+  X(cuModuleGetFunction)           \
+  X(cuModuleLoadData)              \
+  X(cuModuleUnload)                \
+  X(cuStreamCreate)                \
+  X(cuStreamDestroy)               \
+  X(cuStreamGetCtx)                \
+  X(cuStreamSynchronize)           \
   X(cuStreamWaitEvent)
 
 #define CUDACAM_STRING(name) #name

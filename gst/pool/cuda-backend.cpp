@@ -4,6 +4,8 @@
 #include "base/error.hpp"
 #include "cuda/compat.hpp"
 #include "cuda/copy.hpp"
+#include "cuda/device-memory.hpp"
+#include "cuda/frame-layout.hpp"
 #include "pool/backend.hpp"
 #include "pool/cuda-slot-fence.hpp"
 #include "pool/slot-pool.hpp"
@@ -27,7 +29,7 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-ElementError out_of_memory(GstCudaContext *context, const GstVideoInfo &info) {
+ElementError out_of_memory(GstCudaContext *context, gsize bytes, const CudaError &why) {
   size_t free = 0, total = 0;
   std::string room = "an unknown number of";
   try {
@@ -39,7 +41,8 @@ ElementError out_of_memory(GstCudaContext *context, const GstVideoInfo &info) {
   }
   return ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
                       "Not enough GPU memory on CUDA device " + std::to_string(device_of(context)) +
-                          " for a slot of " + std::to_string(info.size) + " bytes; " + room +
+                          " for a slot of " + std::to_string(bytes) + " bytes: " + why.what() +
+                          "; " + room +
                           " bytes are free. Use fewer or smaller cameras, or fewer slots.");
 }
 
@@ -47,14 +50,21 @@ class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
             const GstVideoInfo &info)
-      : context_(share(context)), streams_(std::move(streams)), layout_(info) {}
+      : context_(share(context)),
+        streams_(std::move(streams)),
+        layout_(frame_layout(info, DeviceMemory::row_alignment(context))),
+        bytes_(DeviceMemory::rounded(context, layout_.size)) {}
 
   MemoryPtr allocate() override {
-    auto memory = compat::allocate(context_.get(), streams_->producer(), &layout_);
-    if (!memory) throw out_of_memory(context_.get(), layout_);
-    layout_ = GST_CUDA_MEMORY_CAST(memory.get())->info;
-    return memory;
+    try {
+      return compat::wrap(context_.get(), streams_->producer(), layout_,
+                          DeviceMemory::allocate(context_.get(), layout_.size));
+    } catch (const CudaError &error) {
+      if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
+      throw out_of_memory(context_.get(), bytes_, error);
+    }
   }
+  gsize bytes() const override { return bytes_; }
   const GstVideoInfo &layout() const override { return layout_; }
   std::unique_ptr<SlotFence> make_fence() override {
     return std::make_unique<CudaSlotFence>(context_.get(), streams_);
@@ -63,7 +73,8 @@ class CudaSlots : public SlotSource {
  private:
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
-  GstVideoInfo layout_;
+  const GstVideoInfo layout_;
+  const gsize bytes_;
 };
 
 class CudaBackend : public Backend {

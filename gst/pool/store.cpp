@@ -36,7 +36,7 @@ GstMemory *memory_of(GstBuffer *frame) {
 
 std::shared_ptr<Store> Store::create(SlotSource &source, unsigned slots, guint64 generation) {
   auto overflow = source.allocate();
-  const std::shared_ptr<Store> store(new Store(source.layout(), slots, generation));
+  const std::shared_ptr<Store> store(new Store(source, slots, generation));
   for (unsigned index = 0; index < slots; ++index)
     store->adopt_memory(index, source.allocate(), source.make_fence());
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
@@ -45,8 +45,12 @@ std::shared_ptr<Store> Store::create(SlotSource &source, unsigned slots, guint64
   return store;
 }
 
-Store::Store(const GstVideoInfo &layout, unsigned slots, guint64 generation)
-    : layout_(layout), generation_(generation), table_(slots), slots_(slots) {
+Store::Store(const SlotSource &source, unsigned slots, guint64 generation)
+    : layout_(source.layout()),
+      slot_bytes_(source.bytes()),
+      generation_(generation),
+      table_(slots),
+      slots_(slots) {
 }
 
 void Store::adopt_memory(unsigned index, MemoryPtr memory, std::unique_ptr<SlotFence> fence) {
@@ -160,9 +164,7 @@ gboolean Store::revive(GstMiniObject *object) {
 }
 
 gsize Store::bytes() const {
-  gsize sum = overflow_ ? overflow_->maxsize : 0;
-  for (const auto &slot : slots_) sum += slot.identity->maxsize;
-  return sum;
+  return slot_bytes_ * (slots_.size() + 1);
 }
 
 SlotTable::Counts Store::counts() const {

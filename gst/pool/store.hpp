@@ -37,6 +37,8 @@ class SlotSource {
   virtual MemoryPtr allocate() = 0;
   /// Format, strides and offsets of what allocate() returned.
   virtual const GstVideoInfo &layout() const = 0;
+  /// What each allocate() takes of the device's memory; at least layout()'s size.
+  virtual gsize bytes() const { return layout().size; }
   /// What orders a GPU's work on the slot; null where none works on it. Throws CudaError.
   virtual std::unique_ptr<SlotFence> make_fence() { return nullptr; }
 };
@@ -96,7 +98,7 @@ class Store : public std::enable_shared_from_this<Store> {
     std::unique_ptr<SlotFence> fence;
   };
 
-  Store(const GstVideoInfo &layout, unsigned slots, guint64 generation);
+  Store(const SlotSource &source, unsigned slots, guint64 generation);
   void adopt_memory(unsigned index, MemoryPtr memory, std::unique_ptr<SlotFence> fence);
   std::vector<unsigned> free_slots() const;
   Readiness readiness(unsigned slot, Writer writer);
@@ -105,6 +107,7 @@ class Store : public std::enable_shared_from_this<Store> {
   static gboolean revive(GstMiniObject *memory);
 
   const GstVideoInfo layout_;
+  const gsize slot_bytes_;
   const guint64 generation_;
   MemoryPtr overflow_;
   std::atomic<bool> writers_wait_{false};

@@ -36,6 +36,7 @@ const char *const kFormats[] = {"NV12", "P010_10LE", "I420", "YV12", "YUY2", "UY
 
 CudaContextPtr make_context(guint device = 0) {
   fail_unless(gst_cuda_load_library());
+  gst_cuda_memory_init_once();
   auto context = adopt(gst_cuda_context_new(device));
   fail_unless(context != nullptr);
   return context;
@@ -86,19 +87,19 @@ BufferPtr padded_host_frame(const GstVideoInfo &info) {
   return frame;
 }
 
-/// Of GStreamer's own allocator.
-BufferPtr cuda_frame(GstCudaContext *context, const GstVideoInfo &info, bool with_meta = true) {
-  const auto stream = cudacam::compat::make_producer_stream(context);
-  auto memory = cudacam::compat::allocate(context, *stream, &info);
-  fail_unless(memory != nullptr);
-  auto layout = GST_CUDA_MEMORY_CAST(memory.get())->info;
-  BufferPtr frame(gst_buffer_new());
-  gst_buffer_append_memory(frame.get(), memory.release());
-  if (with_meta)
-    gst_buffer_add_video_meta_full(frame.get(), GST_VIDEO_FRAME_FLAG_NONE,
-                                   GST_VIDEO_INFO_FORMAT(&layout), layout.width, layout.height,
-                                   GST_VIDEO_INFO_N_PLANES(&layout), layout.offset, layout.stride);
-  return frame;
+/// From GStreamer's own pool.
+BufferPtr cuda_frame(GstCudaContext *context, const GstVideoInfo &info) {
+  const auto pool = cudacam::sink(gst_cuda_buffer_pool_new(context));
+  const cudacam::CapsPtr caps(gst_video_info_to_caps(&info));
+  gst_caps_set_features(caps.get(), 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
+  auto *config = gst_buffer_pool_get_config(pool.get());
+  gst_buffer_pool_config_set_params(config, caps.get(), static_cast<guint>(info.size), 1, 0);
+  fail_unless(gst_buffer_pool_set_config(pool.get(), config));
+  fail_unless(gst_buffer_pool_set_active(pool.get(), TRUE));
+  GstBuffer *frame = nullptr;
+  fail_unless_equals_int(gst_buffer_pool_acquire_buffer(pool.get(), &frame, nullptr), GST_FLOW_OK);
+  gst_buffer_pool_set_active(pool.get(), FALSE);
+  return BufferPtr(frame);
 }
 
 /// A frame in memory that the driver copies from in its own time.
