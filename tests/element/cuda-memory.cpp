@@ -19,6 +19,7 @@
 #include "support/pixels.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
+#include "support/stock-memory.hpp"
 
 using cudacam::adopt;
 using cudacam::BufferPtr;
@@ -28,6 +29,7 @@ using cudacam::driver;
 using cudacam::MemoryPtr;
 using cudacam::test::number;
 using cudacam::test::SimulatedDriver;
+using cudacam::test::stock_memory;
 
 namespace {
 
@@ -63,22 +65,6 @@ MemoryPtr our_memory(GstCudaContext *context, const GstVideoInfo &info) {
   const auto layout = cudacam::frame_layout(info, DeviceMemory::row_alignment(context));
   return cudacam::compat::wrap(context, *stream, layout,
                                DeviceMemory::allocate(context, layout.size));
-}
-
-/// Memory of GStreamer's own pool; null for a format that it does not know.
-MemoryPtr stock_memory(GstCudaContext *context, const GstVideoInfo &info) {
-  const auto pool = cudacam::sink(gst_cuda_buffer_pool_new(context));
-  const auto caps = cuda_caps(info);
-  auto *config = gst_buffer_pool_get_config(pool.get());
-  gst_buffer_pool_config_set_params(config, caps.get(), static_cast<guint>(info.size), 1, 0);
-  fail_unless(gst_buffer_pool_set_config(pool.get(), config));
-  fail_unless(gst_buffer_pool_set_active(pool.get(), TRUE));
-  GstBuffer *frame = nullptr;
-  fail_unless_equals_int(gst_buffer_pool_acquire_buffer(pool.get(), &frame, nullptr), GST_FLOW_OK);
-  MemoryPtr memory(gst_buffer_get_memory(frame, 0));
-  gst_buffer_unref(frame);
-  gst_buffer_pool_set_active(pool.get(), FALSE);
-  return memory;
 }
 
 /// A mapping for a scope.
