@@ -311,9 +311,11 @@ TEST(memory_opened_twice_is_closed_twice) {
   CHECK_OK(cuIpcOpenMemHandle(&one, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
   CHECK_OK(cuIpcOpenMemHandle(&two, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
   CHECK_EQUAL(one, two);
+  CHECK_EQUAL(nvsim_counter("ipc.open"), 1);
   CHECK_OK(cuIpcCloseMemHandle(one));
   CHECK_OK(cuMemsetD8(one, 0, 16));
   CHECK_OK(cuIpcCloseMemHandle(one));
+  CHECK_EQUAL(nvsim_counter("ipc.open"), 0);
   CHECK_EQUAL(cuIpcCloseMemHandle(one), CUDA_ERROR_INVALID_VALUE);
   tell(exporter.socket(), 'x');
   exporter.expect_success();
