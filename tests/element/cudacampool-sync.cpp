@@ -44,17 +44,18 @@ void expect_waits(const std::string &launch, bool waits) {
 
 GST_START_TEST(readers_that_know_fences_are_not_waited_for) {
   expect_waits("cudacampool name=pool ! cudacamsink", false);
-  expect_waits("cudacampool name=pool ! queue ! cudacamsink", false);
+  expect_waits("cudacampool name=pool slots=12 ! queue ! cudacamsink", false);
   expect_waits("cudacampool name=pool ! capsfilter ! identity ! cudacamsink", false);
-  expect_waits("cudacampool name=pool ! tee name=t t. ! queue ! cudacamsink t. ! cudacamsink",
-               false);
+  expect_waits(
+      "cudacampool name=pool slots=12 ! tee name=t t. ! queue ! cudacamsink t. ! cudacamsink",
+      false);
 }
 GST_END_TEST
 
 GST_START_TEST(stock_readers_get_complete_frames) {
   expect_waits("cudacampool name=pool ! fakesink sync=false", true);
   expect_waits(
-      "cudacampool name=pool ! tee name=t t. ! queue ! cudacamsink "
+      "cudacampool name=pool slots=12 ! tee name=t t. ! queue ! cudacamsink "
       "t. ! queue ! fakesink sync=false",
       true);
 }
