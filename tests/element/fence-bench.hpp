@@ -200,7 +200,7 @@ class FenceBench {
   }
   /// Frames are copied plane by plane, as without the kernel; before the first one.
   void leave_copies_to_the_driver() const {
-    fail_unless(simulated.fault("cuModuleLoadData@1=CUDA_ERROR_NO_BINARY_FOR_GPU"));
+    fail_unless(simulated.add_fault("cuModuleLoadData@1=CUDA_ERROR_NO_BINARY_FOR_GPU"));
   }
   /// Nothing that the simulated driver objects to has happened since the last call.
   void expect_no_violation() const {

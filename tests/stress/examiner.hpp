@@ -4,19 +4,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 
+#include "cuda-failure.hpp"
 #include "frame-number.hpp"
 #include "gstcudacam.h"
 
 namespace cudacam::soak {
-
-/// A call to the driver that failed.
-class CudaFailure : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// What a picture shows now.
 struct Look {
@@ -35,8 +29,8 @@ class Examiner {
   Examiner(const Examiner &) = delete;
   Examiner &operator=(const Examiner &) = delete;
 
-  /// Waits for the frame and for its own work. Throws CudaFailure, or another std::runtime_error
-  /// for a frame that has no planes.
+  /// Waits for the frame and for its own work. Throws test::CudaFailure, or another
+  /// std::runtime_error for a frame that has no planes.
   Look look(GstCudaCamLease *lease);
   /// Changes one byte of chroma: what nobody may do, for the tests of those who have to notice.
   void spoil(GstCudaCamLease *lease);

@@ -8,6 +8,9 @@
 #include "cuda/context.hpp"
 
 namespace cudacam::soak {
+
+using test::cuda;
+
 namespace {
 
 constexpr unsigned kThreads = 128;

@@ -74,7 +74,7 @@ void SoakCamera::play() {
   source_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "source"));
   pool_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "pool"));
   sink_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "sink"));
-  share_context(pipeline_.get());
+  test::share_context(pipeline_.get());
   if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
     throw std::runtime_error(settings_.name + " does not start: " + failure());
   for (unsigned i = 0; i < settings_.readers; ++i)
@@ -128,6 +128,8 @@ void SoakCamera::end_trouble() {
 }
 
 bool SoakCamera::advance(Clock::time_point now) {
+  if (const auto how = process_.ended(); how && failure_.empty())
+    failure_ = "the test camera ended by itself: " + *how;
   if (!active_ || now < active_->back) return false;
   if (!active_->starting) end_trouble();
   if (!process_.ready()) return false;
@@ -162,11 +164,11 @@ const std::string &SoakCamera::failure() {
   while (const MessagePtr message{gst_bus_pop(bus.get())}) {
     if (gst_message_has_name(message.get(), "cudacam-lease-overdue")) ++overdue_;
     if (GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_EOS && failure_.empty())
-      failure_ = "end of stream";
+      failure_ = "the pipeline ended: end of stream";
     if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_ERROR || !failure_.empty()) continue;
     GError *raw_error = nullptr;
     gst_message_parse_error(message.get(), &raw_error, nullptr);
-    failure_ = ErrorPtr(raw_error)->message;
+    failure_ = "the pipeline ended: " + std::string(ErrorPtr(raw_error)->message);
   }
   return failure_;
 }
@@ -190,7 +192,7 @@ SoakCamera::Result SoakCamera::finish() {
   }
   if (!failure().empty()) {
     if (failure().find("CUDA") != std::string::npos) ++result.cuda_errors;
-    result.complaints.push_back(settings_.name + ": the pipeline ended: " + failure());
+    result.complaints.push_back(settings_.name + ": " + failure());
   }
   const StructurePtr source = statistics_of(source_.get());
   const StructurePtr pool = statistics_of(pool_.get());

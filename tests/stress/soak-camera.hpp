@@ -46,7 +46,7 @@ class SoakCamera {
 
   bool all_readers_have_frames() const;
   test::RunLog::CameraSample sample() const;
-  /// What ended the pipeline, which nothing should; empty while it runs.
+  /// What ended the pipeline or the process, which nothing should; empty while they run.
   const std::string &failure();
 
   struct Result {

@@ -52,7 +52,7 @@ struct Frame {
     const auto source = adopt(gst_bin_get_by_name(GST_BIN(pipeline.get()), "source"));
     const auto pad = adopt(gst_element_get_static_pad(source.get(), "src"));
     gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, draw_number, nullptr, nullptr);
-    soak::share_context(pipeline.get());
+    test::share_context(pipeline.get());
     const auto lender = adopt(gst_bin_get_by_name(GST_BIN(pipeline.get()), "sink"));
     g_object_set(source.get(), "num-buffers", 1, nullptr);
     gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);

@@ -54,7 +54,7 @@ void SoakReader::run() {
   try {
     while (!stop_)
       if (auto lease = acquire()) read(std::move(lease));
-  } catch (const CudaFailure &failure) {
+  } catch (const test::CudaFailure &failure) {
     ++cuda_errors_;
     failure_ = settings_.holder + ": " + failure.what();
   } catch (const std::exception &failure) {

@@ -7,9 +7,9 @@
 
 #include <string>
 
-#include "examiner.hpp"
+#include "cuda-failure.hpp"
 
-namespace cudacam::soak {
+namespace cudacam::test {
 
 template <class Function>
 class CudaCall {
@@ -34,25 +34,27 @@ class CudaCall {
 };
 
 // Through cuda.h's macros, so that each name is the version of the call that the header declares.
-#define SOAK_TEXT(name) #name
-#define SOAK_CALL(name)             \
+#define TEST_CUDA_TEXT(name) #name
+#define TEST_CUDA_CALL(name)        \
   CudaCall<decltype(::name)> name { \
-    library, SOAK_TEXT(name)        \
+    library, TEST_CUDA_TEXT(name)   \
   }
 
 struct CudaApi {
   void *library;
-  SOAK_CALL(cuLaunchKernel);
-  SOAK_CALL(cuMemAlloc);
-  SOAK_CALL(cuMemFree);
-  SOAK_CALL(cuMemcpyDtoHAsync);
-  SOAK_CALL(cuMemsetD8Async);
-  SOAK_CALL(cuModuleGetFunction);
-  SOAK_CALL(cuModuleLoad);
-  SOAK_CALL(cuModuleUnload);
-  SOAK_CALL(cuStreamCreate);
-  SOAK_CALL(cuStreamDestroy);
-  SOAK_CALL(cuStreamSynchronize);
+  TEST_CUDA_CALL(cuLaunchKernel);
+  TEST_CUDA_CALL(cuMemAlloc);
+  TEST_CUDA_CALL(cuMemAllocPitch);
+  TEST_CUDA_CALL(cuMemFree);
+  TEST_CUDA_CALL(cuMemcpy2DAsync);
+  TEST_CUDA_CALL(cuMemcpyDtoHAsync);
+  TEST_CUDA_CALL(cuMemsetD8Async);
+  TEST_CUDA_CALL(cuModuleGetFunction);
+  TEST_CUDA_CALL(cuModuleLoad);
+  TEST_CUDA_CALL(cuModuleUnload);
+  TEST_CUDA_CALL(cuStreamCreate);
+  TEST_CUDA_CALL(cuStreamDestroy);
+  TEST_CUDA_CALL(cuStreamSynchronize);
 };
 
 inline const CudaApi &cuda() {
@@ -64,4 +66,4 @@ inline const CudaApi &cuda() {
   return api;
 }
 
-}  // namespace cudacam::soak
+}  // namespace cudacam::test

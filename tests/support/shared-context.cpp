@@ -6,7 +6,7 @@
 #include "cuda/context.hpp"
 #endif
 
-namespace cudacam::soak {
+namespace cudacam::test {
 
 #ifdef HAVE_CUDA
 void share_context(GstElement *pipeline) {
@@ -26,4 +26,4 @@ void share_context(GstElement *) {
 }
 #endif
 
-}  // namespace cudacam::soak
+}  // namespace cudacam::test
