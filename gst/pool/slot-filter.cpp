@@ -293,8 +293,8 @@ void SlotFilter::count_drop(guint64 sequence) {
   }
   if (first)
     GST_WARNING_OBJECT(element_,
-                       "no slot is free: dropping from frame %" G_GUINT64_FORMAT
-                       "; release frames sooner or raise `slots`",
+                       "no slot is free of readers and of the GPU: dropping from frame "
+                       "%" G_GUINT64_FORMAT "; release frames sooner or raise `slots`",
                        sequence);
   else
     GST_LOG_OBJECT(element_, "dropped frame %" G_GUINT64_FORMAT, sequence);
@@ -362,8 +362,8 @@ GstStructure *SlotFilter::statistics() const {
       slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published", G_TYPE_UINT,
       slots.published, "slots-pending", G_TYPE_UINT, pending, "slots-retired", G_TYPE_UINT,
       slots.retired, "slots-missing", G_TYPE_UINT, missing, "frames", G_TYPE_UINT64, state_.frames,
-      "copied", G_TYPE_UINT64, state_.copied, "dropped", G_TYPE_UINT64, state_.dropped,
-      "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
+      "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited, "dropped",
+      G_TYPE_UINT64, state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
   gst_structure_take_value(result, "generations", &list);
   return result;
 }
