@@ -128,8 +128,11 @@ Bytes copy(GstMemory *memory, guint8) {
     fail_unless_equals_uint64(to.offset[i], from.offset[i]);
     fail_unless_equals_int(to.stride[i], from.stride[i]);
   }
+  const auto flags = transfers(copied.get());
   write_by_cpu(copied.get(), 99);  // has no effect on the original
-  return read_by_gpu(copied.get(), 0);
+  auto row = read_by_gpu(copied.get(), 0);
+  row.push_back(static_cast<guint8>(flags));
+  return row;
 }
 
 /// A camera's slots.
@@ -232,7 +235,7 @@ GST_START_TEST(it_is_mapped_and_copied_as_stock_memory) {
     std::string done;
     guint8 value = 0;
     for (auto *memory : {stock.get(), own.get()}) {
-      const Mapped map(memory, GST_MAP_WRITE | GST_MAP_CUDA);
+      const Mapped map(memory, GST_MAP_READ | GST_MAP_CUDA);  // leaves no trace in the flags
       const cudacam::ContextScope scope(context.get());
       CUDA_CALL(cuMemsetD8)(map.device(), static_cast<unsigned char>(7), kRow);
       CUDA_CALL(cuStreamSynchronize)(CUstream{nullptr});
@@ -246,6 +249,9 @@ GST_START_TEST(it_is_mapped_and_copied_as_stock_memory) {
       fail_unless_equals_int(transfers(own.get()), transfers(stock.get()));
     }
   }
+  const SimulatedDriver simulated;
+  for (const char *counter : {"pinned.live", "physical.live", "reservation.live", "memory.bytes"})
+    fail_unless_equals_int64(simulated.counter(counter), 0);
 }
 GST_END_TEST
 
@@ -278,6 +284,34 @@ GST_START_TEST(a_camera_takes_so_many_bytes_and_says_so) {
   expect_bytes("NV12", 1920, 1080, 2 * kGranule);
   expect_bytes("NV12", 3840, 2160, 7 * kGranule);
   expect_bytes("NV12", 320, 240, kGranule);
+}
+GST_END_TEST
+
+GST_START_TEST(too_little_memory_is_an_error_with_call_code_device_and_sizes) {
+  const SimulatedDriver simulated;
+  auto *limit = cudacam::test::find_call<int(int, guint64)>("nvsim_set_memory_limit");
+  if (!simulated) return;
+  const auto context = make_context();
+  limit(0, 5 * kGranule);
+  GstHarness *harness = gst_harness_new("cudacampool");
+  auto *share = gst_context_new_cuda_context(context.get());
+  gst_element_set_context(harness->element, share);
+  gst_context_unref(share);
+  const auto bus = adopt(gst_bus_new());
+  gst_element_set_bus(harness->element, bus.get());
+  gst_harness_set_src_caps(harness, cuda_caps(info_of("NV12", 1920, 1080)).release());
+  const cudacam::MessagePtr message(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
+  fail_unless(message != nullptr);
+  GError *error = nullptr;
+  gst_message_parse_error(message.get(), &error, nullptr);
+  const cudacam::ErrorPtr owned(error);
+  fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT));
+  for (const char *part : {"CUDA device 0", "cuMemCreate", "CUDA_ERROR_OUT_OF_MEMORY", "4194304",
+                           "2097152 bytes are free"})
+    fail_unless(strstr(error->message, part), "no %s in: %s", part, error->message);
+  gst_element_set_bus(harness->element, nullptr);
+  gst_harness_teardown(harness);
+  fail_unless_equals_int64(simulated.counter("memory.bytes"), 0);
 }
 GST_END_TEST
 
@@ -368,6 +402,7 @@ static Suite *cuda_memory_suite() {
   tcase_add_test(tests, it_is_mapped_and_copied_as_stock_memory);
   tcase_add_test(tests, every_byte_of_a_picture_passes_through_it);
   tcase_add_test(tests, a_camera_takes_so_many_bytes_and_says_so);
+  tcase_add_test(tests, too_little_memory_is_an_error_with_call_code_device_and_sizes);
   tcase_add_test(tests, where_nothing_can_be_shared_memory_is_ordinary);
   tcase_add_test(tests, a_slot_can_be_shared_with_other_processes);
   tcase_add_test(tests, it_goes_when_the_gpu_has_done_with_it);
