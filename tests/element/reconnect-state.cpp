@@ -96,11 +96,16 @@ class Bench {
   }
   void wait_connection(guint64 connection) {
     wait("connection", [=](const auto &it) { return it.connections >= connection; });
-    const auto seen = frames;
+    const auto seen = count(&Bench::frames);
     wait("frames", [=](const auto &it) { return it.frames >= seen + 3; });
   }
   void wait_eos(unsigned times) {
     wait("EOS", [=](const auto &it) { return it.eos >= times; });
+  }
+
+  guint64 count(guint64 Bench::*what) const {
+    std::lock_guard lock(mutex_);
+    return this->*what;
   }
 
   // For conditions, which are called with the lock held, and for use after stop().
@@ -283,7 +288,7 @@ GST_START_TEST(an_rtsp_camera_comes_back_through_uridecodebin_after_an_absence) 
   bench.wait_connection(1);
   camera.stop();
   bench.wait_eos(1);
-  const auto errors = bench.errors;
+  const auto errors = bench.count(&Bench::errors);
   fail_unless(bench.reconnect());
   bench.wait("errors", [=](const auto &it) { return it.errors >= errors + 2; });
   camera.start();
@@ -307,7 +312,7 @@ GST_START_TEST(an_http_camera_comes_back) {
   camera.refuse(true);
   camera.close_connections();
   bench.wait("end or error", [](const auto &it) { return it.eos + it.errors > 0; });
-  const auto errors = bench.errors;
+  const auto errors = bench.count(&Bench::errors);
   bench.reconnect();
   bench.wait("refusal", [=](const auto &it) { return it.errors > errors; });
   camera.refuse(false);
