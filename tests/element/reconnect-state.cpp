@@ -27,11 +27,24 @@ namespace {
 
 constexpr auto kHang = std::chrono::minutes(2);
 
+/// rtspsrc 1.22 to 1.24, when a connection breaks just while it is closed. Every other critical
+/// fails the test, by gst-check itself.
+void expect_rtspsrc_critical() {
+  g_log_set_always_fatal(GLogLevelFlags(G_LOG_FATAL_MASK));
+  gst_check_add_log_filter(
+      "GStreamer", G_LOG_LEVEL_CRITICAL,
+      g_regex_new("gst_event_set_seqnum: assertion", GRegexCompileFlags(0), GRegexMatchFlags(0),
+                  nullptr),
+      [](const char *, GLogLevelFlags, const char *, gpointer) -> gboolean { return TRUE; },
+      nullptr, nullptr);
+}
+
 /// A pipeline that ends in `cudacamsink name=sink reconnect-mode=state`, and an application that
 /// asks for a reconnect at each error of the bus.
 class Bench {
  public:
   explicit Bench(const std::string &launch, const char *mode = "state") {
+    expect_rtspsrc_critical();
     GError *error = nullptr;
     const auto text = launch + " ! cudacamsink name=sink reconnect-mode=" + mode;
     pipeline_ = cudacam::sink(gst_parse_launch(text.c_str(), &error));
