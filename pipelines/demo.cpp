@@ -21,6 +21,11 @@
 namespace {
 
 using namespace cudacam::demo;
+using cudacam::test::CameraProcess;
+using cudacam::test::do_without_gpu;
+using cudacam::test::find_testcam;
+using cudacam::test::gpu_is_simulated;
+using cudacam::test::simulated_violations;
 using std::chrono::milliseconds;
 
 constexpr int kDefaultSeconds = 30;

@@ -18,7 +18,7 @@ class Show {
  public:
   struct Actor {
     std::string name;
-    CameraProcess *process;
+    test::CameraProcess *process;
     CameraRecord *record;
   };
   using Announce = std::function<void(const std::string &)>;

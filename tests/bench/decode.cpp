@@ -1,172 +1,248 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// decode FILE [CAMERAS [READERS [REPEATS [DECODER]]]]: what pool, sink and readers cost on a GPU,
-/// as JSON on stdout.
+/// decode [OPTION]...: frames a second of many streams decoded at once, as JSON on stdout.
 ///
-/// Decodes FILE (H.264 byte-stream) REPEATS times (4) in each of CAMERAS (48) pipelines at once, as
-/// fast as it goes: `nvh264dec ! fakesink`, and `nvh264dec ! cudacampool ! cudacamsink` with
-/// READERS (4) threads for each camera that take the newest frame and let it go. In turns, three
-/// times each; the best counts.
+///   stock     DECODER ! fakesink
+///   pool      DECODER ! cudacampool ! fakesink: frames in memory that is ours
+///   sink      DECODER ! cudacampool ! cudacamsink, with 4 readers that lease every frame they can
+///   copied    as pool, but the decoder's memory is not ours: one copy into a slot
+///   own-copy  what programs do by hand: for each frame cuMemAllocPitch, copy, synchronise, and
+///             cuMemFree of the one before
+///
+/// The variants run in turns, so that whatever else changes on the machine changes for all.
 #include <gst/gst.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <map>
 #include <memory>
-#include <string>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "clip.hpp"
 #include "gstcudacam.h"
+#include "own-copy.hpp"
+#include "shared-context.hpp"
 
 namespace {
 
+using namespace cudacam;
+using bench::Clip;
+using bench::ClipPlayer;
+using bench::OwnCopy;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kReaders = 4;
+constexpr int kFilm = 60;  // frames
+constexpr double kLongestStart = 60;
+
 struct Options {
-  std::string file;
-  unsigned cameras = 48, readers = 4, repeats = 4;
+  std::vector<int> streams = {1, 16, 48};
+  std::vector<std::string> variants = {"stock", "pool", "sink", "copied", "own-copy"};
+  double seconds = 3;
+  double warm_up = 1;
+  int rounds = 2;
+  int width = 1920, height = 1080;
   std::string decoder = "nvh264dec";
 };
 
-struct Result {
-  double frames_per_second = 0;
-  unsigned long long frames = 0, leases = 0, dropped = 0;
-};
-
-class Pipeline {
+class Stream {
  public:
-  Pipeline(const Options &options, const char *end) {
-    const auto launch = "multifilesrc loop=true num-buffers=" + std::to_string(options.repeats) +
-                        " location=" + options.file + " ! h264parse ! " + options.decoder +
-                        " ! identity name=count silent=true signal-handoffs=true ! " + end;
-    GError *error = nullptr;
-    pipeline_ = gst_parse_launch(launch.c_str(), &error);
-    if (!pipeline_ || error) {
-      std::fprintf(stderr, "%s: %s\n", launch.c_str(), error ? error->message : "?");
-      std::exit(1);
-    }
-    auto *count = gst_bin_get_by_name(GST_BIN(pipeline_), "count");
-    g_signal_connect(count, "handoff",
-                     G_CALLBACK(+[](GstElement *, GstBuffer *, std::atomic<unsigned> *frames) {
-                       frames->fetch_add(1, std::memory_order_relaxed);
-                     }),
-                     &frames_);
-    gst_object_unref(count);
+  Stream(const std::string &variant, const Options &options, const Clip &clip) {
+    const bool on_gpu = options.decoder.rfind("nv", 0) == 0;
+    const std::string raw = on_gpu ? "video/x-raw(memory:CUDAMemory)" : "video/x-raw";
+    std::string launch = "appsrc name=source ! h264parse ! " + options.decoder + " ! ";
+    if (variant == "stock" || variant == "own-copy")
+      launch += raw + " ! ";
+    else if (variant == "copied")
+      launch += "identity drop-allocation=true ! " + raw + " ! cudacampool ! ";
+    else
+      launch += raw + " ! cudacampool slots=" + (variant == "sink" ? "8" : "4") + " ! ";
+    launch += variant == "sink" ? "cudacamsink name=end statistics-interval=0"
+                                : "fakesink name=end sync=false enable-last-sample=false";
+    GError *raw_error = nullptr;
+    pipeline_ = sink(gst_parse_launch(launch.c_str(), &raw_error));
+    if (const ErrorPtr error(raw_error); error) throw std::runtime_error(error->message);
+    const auto source = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "source"));
+    end_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "end"));
+    player_ = std::make_unique<ClipPlayer>(source.get(), clip);
+    if (variant == "own-copy") own_copy_ = std::make_unique<OwnCopy>();
+    const auto pad = adopt(gst_element_get_static_pad(end_.get(), "sink"));
+    gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, count, this, nullptr);
+    test::share_context(pipeline_.get());
+    reading_ = variant == "sink";
   }
-  ~Pipeline() {
-    gst_element_set_state(pipeline_, GST_STATE_NULL);
-    gst_object_unref(pipeline_);
+  ~Stream() {
+    stop_ = true;
+    for (std::thread &reader : readers_) reader.join();
+    gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
   }
-  Pipeline(const Pipeline &) = delete;
-  Pipeline &operator=(const Pipeline &) = delete;
+  Stream(const Stream &) = delete;
+  Stream &operator=(const Stream &) = delete;
 
-  void play() { gst_element_set_state(pipeline_, GST_STATE_PLAYING); }
-  void wait() {
-    auto *bus = gst_element_get_bus(pipeline_);
-    auto *message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE,
-                                               GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
-    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-      GError *error = nullptr;
-      gst_message_parse_error(message, &error, nullptr);
-      std::fprintf(stderr, "%s\n", error->message);
-      std::exit(1);
-    }
-    gst_message_unref(message);
-    gst_object_unref(bus);
+  void play() {
+    if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
+      throw std::runtime_error("a pipeline does not start");
+    for (int i = 0; reading_ && i < kReaders; ++i)
+      readers_.emplace_back([this, name = "reader-" + std::to_string(i)] { read(name); });
   }
-  unsigned frames() const { return frames_; }
-  GstElement *get(const char *name) { return gst_bin_get_by_name(GST_BIN(pipeline_), name); }
+
+  std::uint64_t frames() const { return frames_; }
+  std::uint64_t leases() const { return leases_; }
+
+  void check() const {
+    const auto bus = adopt(gst_element_get_bus(pipeline_.get()));
+    const MessagePtr message(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
+    if (!message) return;
+    GError *raw_error = nullptr;
+    gst_message_parse_error(message.get(), &raw_error, nullptr);
+    throw std::runtime_error(ErrorPtr(raw_error)->message);
+  }
 
  private:
-  GstElement *pipeline_;
-  std::atomic<unsigned> frames_{0};
+  static GstPadProbeReturn count(GstPad *pad, GstPadProbeInfo *info, gpointer user_data) {
+    auto *self = static_cast<Stream *>(user_data);
+    if (self->own_copy_) self->own_copy_->take(pad, GST_PAD_PROBE_INFO_BUFFER(info));
+    self->frames_.fetch_add(1, std::memory_order_relaxed);
+    return GST_PAD_PROBE_OK;
+  }
+
+  void read(const std::string &holder) {
+    while (!stop_) {
+      auto *lease = gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(end_.get()), holder.c_str(),
+                                                100 * GST_MSECOND, nullptr);
+      if (!lease) continue;
+      gst_cuda_cam_lease_unref(lease);
+      leases_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  ObjectPtr<GstElement> pipeline_, end_;
+  std::unique_ptr<ClipPlayer> player_;
+  std::unique_ptr<OwnCopy> own_copy_;
+  std::atomic<std::uint64_t> frames_{0}, leases_{0};
+  std::atomic<bool> stop_{false};
+  bool reading_ = false;
+  std::vector<std::thread> readers_;
 };
 
-unsigned long long take_frames(GstElement *sink, const std::string &name,
-                               const std::atomic<bool> &done) {
-  unsigned long long leases = 0;
-  while (!done) {
-    auto *lease = gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink), name.c_str(),
-                                              100 * GST_MSECOND, nullptr);
-    if (!lease) continue;
-    ++leases;
-    gst_cuda_cam_lease_unref(lease);
-  }
-  return leases;
+using Streams = std::vector<std::unique_ptr<Stream>>;
+
+std::uint64_t sum(const Streams &streams, std::uint64_t (Stream::*count)() const) {
+  std::uint64_t total = 0;
+  for (const auto &stream : streams) total += (*stream.*count)();
+  return total;
 }
 
-Result run(const Options &options, const char *end, unsigned readers) {
-  std::vector<std::unique_ptr<Pipeline>> cameras;
-  for (unsigned i = 0; i < options.cameras; ++i)
-    cameras.push_back(std::make_unique<Pipeline>(options, end));
-  std::atomic<bool> done{false};
-  std::atomic<unsigned long long> leases{0};
-  std::vector<std::thread> threads;
-  std::vector<GstElement *> sinks;
-  for (auto &camera : cameras) {
-    if (readers) sinks.push_back(camera->get("sink"));
-    for (unsigned i = 0; i < readers; ++i)
-      threads.emplace_back([&, sink = sinks.back(), name = "reader" + std::to_string(i)] {
-        leases += take_frames(sink, name, done);
-      });
+void pass(double seconds, const Streams &streams) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  for (const auto &stream : streams) stream->check();
+}
+
+struct Measured {
+  double frames, leases;  // a second, all streams together
+};
+
+Measured measure(const std::string &variant, int count, const Options &options, const Clip &clip) {
+  Streams streams;
+  for (int i = 0; i < count; ++i)
+    streams.push_back(std::make_unique<Stream>(variant, options, clip));
+  for (const auto &stream : streams) stream->play();
+  const auto begun = Clock::now();
+  const auto waited = [&] { return std::chrono::duration<double>(Clock::now() - begun).count(); };
+  while (!std::all_of(streams.begin(), streams.end(),
+                      [](const auto &stream) { return stream->frames() > 0; })) {
+    if (waited() > kLongestStart) throw std::runtime_error("a stream gives no frame");
+    pass(0.05, streams);
   }
-  const auto start = std::chrono::steady_clock::now();
-  for (auto &camera : cameras) camera->play();
-  for (auto &camera : cameras) camera->wait();
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  done = true;
-  for (auto &thread : threads) thread.join();
-  Result result;
-  for (auto &camera : cameras) {
-    result.frames += camera->frames();
-    auto *pool = readers ? camera->get("pool") : nullptr;
-    if (!pool) continue;
-    GstStructure *fields = nullptr;
-    guint64 dropped = 0;
-    g_object_get(pool, "statistics", &fields, nullptr);
-    gst_structure_get_uint64(fields, "dropped", &dropped);
-    result.dropped += dropped;
-    gst_structure_free(fields);
-    gst_object_unref(pool);
+  pass(options.warm_up, streams);
+  const auto start = Clock::now();
+  const auto frames = sum(streams, &Stream::frames), leases = sum(streams, &Stream::leases);
+  pass(options.seconds, streams);
+  const double took = std::chrono::duration<double>(Clock::now() - start).count();
+  return {double(sum(streams, &Stream::frames) - frames) / took,
+          double(sum(streams, &Stream::leases) - leases) / took};
+}
+
+nlohmann::json run(const Options &options) {
+  const Clip clip = bench::encode_clip(options.width, options.height, kFilm);
+  nlohmann::json rows = nlohmann::json::array();
+  for (const int streams : options.streams) {
+    std::map<std::string, std::vector<double>> frames, leases;
+    for (int round = 0; round < options.rounds; ++round)
+      for (const std::string &variant : options.variants) {
+        const Measured measured = measure(variant, streams, options, clip);
+        frames[variant].push_back(measured.frames);
+        leases[variant].push_back(measured.leases);
+        std::fprintf(stderr, "%2d streams, %-8s %8.0f frames/s\n", streams, variant.c_str(),
+                     measured.frames);
+      }
+    for (const std::string &variant : options.variants) {
+      rows.push_back({{"streams", streams}, {"variant", variant}, {"frames", frames[variant]}});
+      if (variant == "sink") rows.back()["leases"] = leases[variant];
+    }
   }
-  for (auto *sink : sinks) gst_object_unref(sink);
-  result.frames_per_second = static_cast<double>(result.frames) / took.count();
-  result.leases = leases;
-  return result;
+  return {{"decoder", options.decoder},  {"width", options.width},
+          {"height", options.height},    {"seconds", options.seconds},
+          {"readers-of-sink", kReaders}, {"frames-per-second", std::move(rows)}};
+}
+
+std::vector<std::string> split(const std::string &text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+Options parse(int argc, char **argv) {
+  Options options;
+  gchar *streams = nullptr, *variants = nullptr, *decoder = nullptr;
+  const GOptionEntry entries[] = {
+      {"streams", 0, 0, G_OPTION_ARG_STRING, &streams, "How many at once (default 1,16,48)",
+       "N,..."},
+      {"variants", 0, 0, G_OPTION_ARG_STRING, &variants, "Which (default all)", "NAME,..."},
+      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "For each (default 3)", "N"},
+      {"warm-up", 0, 0, G_OPTION_ARG_DOUBLE, &options.warm_up, "Before each (default 1)", "N"},
+      {"rounds", 0, 0, G_OPTION_ARG_INT, &options.rounds, "How often (default 2)", "N"},
+      {"width", 0, 0, G_OPTION_ARG_INT, &options.width, "Of the pictures (default 1920)", "N"},
+      {"height", 0, 0, G_OPTION_ARG_INT, &options.height, "Of the pictures (default 1080)", "N"},
+      {"decoder", 0, 0, G_OPTION_ARG_STRING, &decoder, "Which (default nvh264dec)", "NAME"},
+      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
+  GOptionContext *context = g_option_context_new("- frames a second, beside stock elements");
+  g_option_context_add_main_entries(context, entries, nullptr);
+  g_option_context_add_group(context, gst_init_get_option_group());
+  GError *raw_error = nullptr;
+  g_option_context_parse(context, &argc, &argv, &raw_error);
+  g_option_context_free(context);
+  if (const ErrorPtr error(raw_error); error) throw std::runtime_error(error->message);
+  if (streams) {
+    options.streams.clear();
+    for (const std::string &count : split(streams)) options.streams.push_back(std::stoi(count));
+  }
+  if (variants) options.variants = split(variants);
+  if (decoder) options.decoder = decoder;
+  for (gchar *text : {streams, variants, decoder}) g_free(text);
+  return options;
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-  gst_init(&argc, &argv);
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: decode FILE [CAMERAS [READERS [REPEATS [DECODER]]]]\n");
-    return 2;
+  try {
+    const Options options = parse(argc, argv);
+    if (!adopt(gst_element_factory_find(options.decoder.c_str()))) {
+      std::fprintf(stderr, "skipped: no %s here\n", options.decoder.c_str());
+      return 77;
+    }
+    std::printf("%s\n", run(options).dump(2).c_str());
+    return 0;
+  } catch (const std::exception &failure) {
+    std::fprintf(stderr, "decode: %s\n", failure.what());
+    return 1;
   }
-  Options options;
-  options.file = argv[1];
-  const auto number = [&](int i, unsigned &value) {
-    if (argc > i) value = static_cast<unsigned>(std::atoi(argv[i]));
-  };
-  number(2, options.cameras);
-  number(3, options.readers);
-  number(4, options.repeats);
-  if (argc > 5) options.decoder = argv[5];
-  Result plain, lent;
-  for (int round = 0; round < 3; ++round) {
-    const auto keep = [](Result &best, const Result &now) {
-      if (now.frames_per_second > best.frames_per_second) best = now;
-    };
-    keep(plain, run(options, "fakesink sync=false", 0));
-    keep(lent,
-         run(options, "cudacampool name=pool slots=8 ! cudacamsink name=sink", options.readers));
-  }
-  std::printf(
-      "{\"cameras\": %u, \"readers\": %u, \"decoder\": \"%s\", \"fakesink-fps\": %.1f, "
-      "\"lent-fps\": %.1f, \"ratio\": %.4f, \"frames\": %llu, \"leases\": %llu, \"dropped\": "
-      "%llu}\n",
-      options.cameras, options.readers, options.decoder.c_str(), plain.frames_per_second,
-      lent.frames_per_second, lent.frames_per_second / plain.frames_per_second, lent.frames,
-      lent.leases, lent.dropped);
-  return 0;
 }

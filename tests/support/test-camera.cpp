@@ -2,6 +2,7 @@
 #include "test-camera.hpp"
 
 #include <gst/rtsp-server/rtsp-server.h>
+#include <sched.h>
 
 #include <atomic>
 #include <list>
@@ -126,6 +127,10 @@ TestCamera::Impl::Impl(TestCameraOptions options)
       port_(options_.port) {
   gst_init(nullptr, nullptr);
   check_camera_elements(options_);
+  loop_.run([this] {
+    if (options_.network >= 0 && setns(options_.network, CLONE_NEWNET) != 0)
+      throw std::runtime_error("the test camera cannot enter its network");
+  });
   session_pool_ = adopt(gst_rtsp_session_pool_new());
   mounts_ = adopt(gst_rtsp_mount_points_new());
 }

@@ -25,7 +25,8 @@ const char *to_string(CameraCodec codec);
 
 struct TestCameraOptions {
   std::string address = "127.0.0.1";
-  int port = 0;  // 0: any free one; kept over stop() and start()
+  int network = -1;  // descriptor of the network namespace it lives in; -1: that of the process
+  int port = 0;      // 0: any free one; kept over stop() and start()
   std::string path = "/cam";
   CameraCodec codec = CameraCodec::kH264;
   int width = 640;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""check_traces.py PROGRAM PREFIX: runs the scenarios whose names begin with PREFIX, as TAP.
+"""check_traces.py PROGRAM PREFIX...: runs the scenarios whose names begin with a PREFIX, as TAP.
 
 Each scenario of traces/scenarios is given to decode-trace, and what it prints is compared with what
-an H200 made of the same calls.
+an H200 made of the same calls. NVSIM_TEST_WRAPPER is a command to run decode-trace under.
 """
 
 import difflib
@@ -16,11 +16,11 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "traces")
 SECONDS = 60
 
 
-def scenarios(prefix):
+def scenarios(prefixes):
     with open(os.path.join(FOLDER, "scenarios"), encoding="ascii") as lines:
         for line in lines:
             words = line.split()
-            if not words or words[0].startswith("#") or not words[0].startswith(prefix):
+            if not words or words[0].startswith("#") or not words[0].startswith(prefixes):
                 continue
             marks = {word for word in words[1:] if word.startswith("!")}
             yield words[0], marks, [word for word in words[1:] if word not in marks]
@@ -34,7 +34,8 @@ def check(program, name, marks, arguments):
     """The reasons why the scenario fails; an empty list when it passes."""
     with open(os.path.join(FOLDER, name + ".trace"), encoding="ascii") as golden:
         expected = golden.read()
-    result = subprocess.run([program, *arguments], cwd=os.path.join(FOLDER, "streams"), text=True,
+    wrapper = os.environ.get("NVSIM_TEST_WRAPPER", "").split()
+    result = subprocess.run([*wrapper, program, *arguments], cwd=os.path.join(FOLDER, "streams"), text=True,
                             capture_output=True, timeout=SECONDS, check=False)
     if result.returncode != 0:
         return [f"exit status {result.returncode}", *result.stderr.splitlines()[-5:]]
@@ -50,8 +51,8 @@ def check(program, name, marks, arguments):
 
 
 def main():
-    program, prefix = os.path.abspath(sys.argv[1]), sys.argv[2]
-    wanted = list(scenarios(prefix))
+    program, prefixes = os.path.abspath(sys.argv[1]), tuple(sys.argv[2:])
+    wanted = list(scenarios(prefixes))
     print(f"1..{len(wanted)}")
     for number, (name, marks, arguments) in enumerate(wanted, 1):
         reasons = check(program, name, marks, arguments)
