@@ -4,11 +4,11 @@
  * @title: cudacamsrc
  * @short_description: An RTSP camera that may go away and come back
  *
- * Connects to an RTSP camera, decodes its first H.264, H.265 or JPEG stream and keeps doing so: whatever
- * happens to the camera or its network, the connection is replaced and the decoder and everything
- * downstream stay as they are. Downstream sees one segment with monotonic running time and never
- * EOS or a flush; at a loss it gets the sticky event `cudacam-camera` (streaming=false) and a GAP,
- * at the return the same event (streaming=true) and a frame with DISCONT.
+ * Connects to an RTSP camera, decodes its first H.264, H.265 or JPEG stream and keeps doing so:
+ * whatever happens to the camera or its network, the connection is replaced and the decoder and
+ * everything downstream stay as they are. Downstream sees one segment with monotonic running time
+ * and never EOS or a flush; at a loss it gets the sticky event `cudacam-camera` (streaming=false)
+ * and a GAP, at the return the same event (streaming=true) and a frame with DISCONT.
  *
  * The element is live. It connects in PLAYING, whether or not the camera is there, and lets go of
  * the camera in PAUSED (few cameras implement RTSP's PAUSE).

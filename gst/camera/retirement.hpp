@@ -20,10 +20,12 @@ class Retirement {
 
   static constexpr std::chrono::seconds kLastWait{3};
 
-  void run(std::function<void()> job);
+  /// `patience`: from when on it counts as hanging.
+  void run(std::chrono::milliseconds patience, std::function<void()> job);
   /// False: jobs were still running after `timeout`.
   bool wait(std::chrono::milliseconds timeout);
   unsigned running() const;
+  unsigned hanging() const;
 
  private:
   struct State;

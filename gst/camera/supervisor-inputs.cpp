@@ -21,7 +21,7 @@ void Supervisor::finish() {
   post([this] {
     step(policy_.stop());
     stage_.leave(Reason::requested, true);
-    others_.run([self = shared_from_this()] { self->stage_.settle(true); });
+    drains_.run({}, [self = shared_from_this()] { self->stage_.settle(true); });
   });
 }
 

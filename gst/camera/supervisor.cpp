@@ -14,6 +14,8 @@ namespace {
 
 /// What a connection may take to close beyond an unanswered TEARDOWN.
 constexpr std::chrono::milliseconds kCloseMargin{500};
+/// What a decoder may take to be destroyed: on a busy GPU a quarter of a second is usual.
+constexpr std::chrono::seconds kDecoderPatience{2};
 
 ReconnectPolicy::Limits limits(const Settings &settings) {
   const auto ns = [](GstClockTime time) { return std::chrono::nanoseconds(time); };
@@ -105,7 +107,8 @@ void Supervisor::stop() {
 void Supervisor::release() {
   stage_.stop();
   closing_.wait(Retirement::kLastWait);
-  others_.wait(Retirement::kLastWait);
+  decoders_.wait(Retirement::kLastWait);
+  drains_.wait(Retirement::kLastWait);
 }
 
 void Supervisor::post(Job job) {
@@ -218,7 +221,9 @@ void Supervisor::close() {
   old->detach();
   const bool unexplained = failure_ && failure_->reason == Reason::connect_failed && !stopping;
   const bool broken = reason == Reason::connection_lost;
-  closing_.run([self = shared_from_this(), old, unexplained, broken, stopping] {
+  const auto patience =
+      std::chrono::duration_cast<std::chrono::milliseconds>(limits(settings_).close_timeout);
+  closing_.run(patience, [self = shared_from_this(), old, unexplained, broken, stopping] {
     // At once if possible: a frame-driven downstream learns of the loss only by this. Not if a
     // streaming thread is still inside; it leaves at the latest with the connection. And not before
     // the camera was let go when the pipeline pauses: sinks then block.
@@ -341,7 +346,7 @@ void Supervisor::give_up(Reason reason, const ElementError &error) {
 
 void Supervisor::retire(ObjectPtr<GstElement> decoder) {
   // shared: std::function wants to be copyable
-  others_.run([owned = std::shared_ptr<GstElement>(std::move(decoder))] {
+  decoders_.run(kDecoderPatience, [owned = std::shared_ptr<GstElement>(std::move(decoder))] {
     gst_element_set_state(owned.get(), GST_STATE_NULL);
   });
 }
@@ -353,7 +358,7 @@ Supervisor::Snapshot Supervisor::snapshot() const {
     result = snapshot_;
     result.history = history_.totals(Time::clock::now());
   }
-  result.quarantined = closing_.running() + others_.running();
+  result.quarantined = closing_.hanging() + decoders_.hanging();
   result.stage = stage_.statistics();
   return result;
 }

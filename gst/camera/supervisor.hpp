@@ -46,7 +46,7 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
     GstClockTime delay = 0;  ///< from the loss to the next attempt
     /// From first packet to first frame, of the latest connection that had one; none before.
     GstClockTime first_frame_delay = GST_CLOCK_TIME_NONE;
-    unsigned quarantined = 0;  ///< connections and decoders that are being closed
+    unsigned quarantined = 0;  ///< connections and decoders that do not close in time
     unsigned rtsp_status = 0;
     std::string last_error;
     History::Totals history;
@@ -103,7 +103,8 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   const Callbacks callbacks_;
   DecoderStage stage_;
   Retirement closing_;  ///< connections
-  Retirement others_;   ///< old decoders, and drains
+  Retirement decoders_;
+  Retirement drains_;  ///< at EOS
 
   // Of the supervisor's thread alone (and of start() before it runs):
   Announcer announcer_;

@@ -27,12 +27,7 @@ void copy_by_driver(const PlaneCopy &plane, CUstream stream) {
 template <unsigned Capacity>
 void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count, CUstream stream) {
   PlaneTable<Capacity> table{};
-  unsigned blocks = 0;
-  for (; table.count < count; ++table.count) {
-    blocks += tiles(planes[table.count]);
-    table.tiles_up_to[table.count] = blocks;
-    table.planes[table.count] = planes[table.count];
-  }
+  const auto blocks = fill(table, planes, count);
   if (blocks == 0) return;
   void *parameters[] = {&table};
   driver().cuLaunchKernel(kernel, blocks, 1, 1, kTileColumns, kBlockRows, 1, 0, stream, parameters,

@@ -28,7 +28,6 @@ GstPadProbeReturn DecoderStage::output_buffer(GstPadProbeInfo *info) {
     delivering_ = decoder_delivered_ = true;
     statistics_.frames++;
     decoder_frames_++;
-    made_frames_++;
     last_frame_ = ReconnectPolicy::Clock::now();
     connection = statistics_.connections;
     camera = settings_.camera;
@@ -36,6 +35,7 @@ GstPadProbeReturn DecoderStage::output_buffer(GstPadProbeInfo *info) {
     const auto time = GST_BUFFER_PTS_IS_VALID(buffer.get())
                           ? Timeline::Duration(GST_BUFFER_PTS(buffer.get()))
                           : timeline_.latest().value_or(Timeline::Duration::zero());
+    pictures_.made(time);
     GST_BUFFER_PTS(buffer.get()) = timeline_.output(time).count();
   }
   if (discont) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);

@@ -52,7 +52,7 @@ void DecoderStage::start() {
     timeline_ = {};
     bitrate_ = {};
     statistics_ = {};
-    fed_pictures_ = made_frames_ = 0;
+    pictures_ = {};
   }
   if (flushed) gst_pad_push_event(source_, gst_event_new_flush_stop(TRUE));
 }
@@ -89,6 +89,15 @@ bool DecoderStage::settle(bool wait) {
   return true;
 }
 
+/// For who has just let go of the stream lock.
+void DecoderStage::settle_late() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!loss_ || loss_->reason == Reason::none) return;
+  }
+  settle(false);
+}
+
 void DecoderStage::settle_locked() {
   std::optional<Loss> loss;
   {
@@ -107,8 +116,9 @@ void DecoderStage::settle_locked() {
     delivering = std::exchange(delivering_, false);
     announce_ = false;
     if (delivering) discont_ = true;
-    if (fed_pictures_ > made_frames_) statistics_.dropped += fed_pictures_ - made_frames_;
-    fed_pictures_ = made_frames_ = 0;
+    // It may have stopped for good, whatever it did before.
+    if (loss->reason == Reason::no_frames && pictures_.is_fruitless()) decoder_failed_ = true;
+    pictures_.end();
     camera = settings_.camera;
     connection = statistics_.connections;
     latest = timeline_.latest();
@@ -189,6 +199,13 @@ void DecoderStage::begin_stream(GstCaps *caps) {
 
 GstFlowReturn DecoderStage::on_buffer(Generation from, BufferPtr buffer,
                                       std::optional<Timeline::Duration> time) {
+  const auto flow = decode(from, std::move(buffer), time);
+  settle_late();
+  return flow;
+}
+
+GstFlowReturn DecoderStage::decode(Generation from, BufferPtr buffer,
+                                   std::optional<Timeline::Duration> time) {
   std::unique_lock stream(stream_lock_);
   if (!is_open_for(from)) return GST_FLOW_FLUSHING;
   settle_locked();
@@ -234,10 +251,11 @@ std::optional<Timeline::Duration> DecoderStage::admit(Generation from, bool keyf
     timeline_.begin(Timeline::Duration(settings_.latency));
   }
   input_pending_ = true;
-  fed_pictures_++;
   const auto clock = GST_CLOCK_TIME_IS_VALID(now) ? Timeline::Duration(now)
                                                   : time.value_or(Timeline::Duration::zero());
-  return timeline_.input(time, clock);
+  const auto running = timeline_.input(time, clock);
+  pictures_.fed(running);
+  return running;
 }
 
 bool DecoderStage::ensure_decoder(Generation from, const Codec &codec) {
@@ -359,6 +377,7 @@ ReconnectPolicy::Time DecoderStage::last_frame() const {
 DecoderStage::Statistics DecoderStage::statistics() const {
   std::lock_guard lock(mutex_);
   auto statistics = statistics_;
+  statistics.dropped = pictures_.dropped();
   statistics.bitrate = bitrate_.bits_per_second(ReconnectPolicy::Clock::now());
   return statistics;
 }

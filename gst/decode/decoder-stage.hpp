@@ -12,6 +12,7 @@
 
 #include "base/ptr.hpp"
 #include "decode/decoder-choice.hpp"
+#include "decode/picture-count.hpp"
 #include "decode/stream-lock.hpp"
 #include "ingest/bitrate.hpp"
 #include "ingest/codec.hpp"
@@ -31,8 +32,9 @@ namespace cudacam {
 /// At a loss the decoder is drained, then `cudacam-camera` (streaming=false) and a GAP go out; the
 /// next connection's first frame follows `cudacam-camera` (streaming=true) and carries DISCONT.
 ///
-/// The decoder is replaced only when the codec changes, when it failed, or when it was fed and
-/// never delivered. One that fails again and again is replaced by one of another kind, unless the
+/// The decoder is replaced only when the codec changes, when it failed, when it was fed and never
+/// delivered, or when a connection was lost for want of frames in which it made none. One that
+/// fails again and again is replaced by one of another kind, unless the
 /// user named it.
 class DecoderStage {
  public:
@@ -55,8 +57,7 @@ class DecoderStage {
   struct Statistics {
     guint64 connections = 0;  ///< that delivered frames
     guint64 frames = 0;       ///< decoded
-    guint64 dropped = 0;      ///< pictures that the decoder got and made no frame of; counted when
-                              ///< a connection ends
+    guint64 dropped = 0;      ///< pictures that the decoder got and made no frame of
     guint64 skipped = 0;      ///< packets dropped while waiting for a connection's first keyframe
     guint64 bitrate = 0;      ///< of the camera's video, in bit/s
     guint64 decoders = 0;     ///< made
@@ -77,7 +78,8 @@ class DecoderStage {
   /// connection's first frame. `end`: with EOS, because the application asked for it.
   void leave(Reason reason, bool end = false);
   /// Drains the decoder and tells downstream of the loss. Blocks while downstream does; without
-  /// `wait` it returns false when somebody else is pushing.
+  /// `wait` it returns false when somebody else is pushing, who then does it (not at a stop, which
+  /// has no reason: a paused sink would keep the thread).
   bool settle(bool wait);
 
   bool on_caps(Generation from, const Codec &codec, GstCaps *caps);
@@ -102,6 +104,9 @@ class DecoderStage {
     Reason reason;
     bool end;
   };
+
+  GstFlowReturn decode(Generation from, BufferPtr buffer, std::optional<Timeline::Duration> time);
+  void settle_late();
 
   // With the stream lock held:
   void settle_locked();
@@ -151,9 +156,8 @@ class DecoderStage {
   bool decoder_failed_ = false;
   bool decoder_unwanted_ = false;  ///< the user wants another one
   guint64 decoder_frames_ = 0;     ///< made by the decoder
-  guint64 fed_pictures_ = 0;       ///< since it was drained ...
-  guint64 made_frames_ = 0;        ///< ... and what came of them
-  bool stream_started_ = false;    ///< downstream has its stream-start and segment
+  PictureCount pictures_;
+  bool stream_started_ = false;  ///< downstream has its stream-start and segment
   bool segment_sent_ = false;
   bool flushed_ = false;
   Timeline timeline_;

@@ -101,7 +101,15 @@ static gboolean gst_cuda_cam_pool_propose_allocation(GstBaseTransform *transform
 /// Frames are in our slots already or will be copied there: downstream's pools are not for us.
 static gboolean gst_cuda_cam_pool_decide_allocation(GstBaseTransform *transform, GstQuery *query) {
   filter_of(transform).decide_allocation(query);
+  // Or the base class would activate them.
+  while (gst_query_get_n_allocation_pools(query)) gst_query_remove_nth_allocation_pool(query, 0);
   return TRUE;
+}
+
+/// Never called, since generate_output does the work. Without it the base class takes us for an
+/// element that works in place, and does not ask downstream about allocation.
+static GstFlowReturn gst_cuda_cam_pool_transform(GstBaseTransform *, GstBuffer *, GstBuffer *) {
+  return GST_FLOW_NOT_SUPPORTED;
 }
 
 static gboolean gst_cuda_cam_pool_query(GstBaseTransform *transform, GstPadDirection direction,
@@ -237,6 +245,7 @@ static void gst_cuda_cam_pool_class_init(GstCudaCamPoolClass *klass) {
   transform->decide_allocation = gst_cuda_cam_pool_decide_allocation;
   transform->query = gst_cuda_cam_pool_query;
   transform->sink_event = gst_cuda_cam_pool_sink_event;
+  transform->transform = gst_cuda_cam_pool_transform;
   transform->generate_output = gst_cuda_cam_pool_generate_output;
   install_properties(object);
 

@@ -211,8 +211,8 @@ void SlotFilter::count_drop(guint64 sequence) {
   }
   if (first)
     GST_WARNING_OBJECT(element_,
-                       "all slots are held by readers: dropping from frame %" G_GUINT64_FORMAT
-                       "; release frames sooner or raise `slots`",
+                       "all slots are held by readers or in use by the GPU: dropping from frame "
+                       "%" G_GUINT64_FORMAT "; release frames sooner or raise `slots`",
                        sequence);
   else
     GST_LOG_OBJECT(element_, "dropped frame %" G_GUINT64_FORMAT, sequence);

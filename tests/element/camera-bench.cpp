@@ -124,6 +124,14 @@ void CameraBench::wait_warning(const std::string &reason) {
   });
 }
 
+void CameraBench::forget() {
+  std::lock_guard lock(mutex_);
+  outputs.clear();
+  statuses.clear();
+  statuses_seen_ = 0;
+  everything.clear();
+}
+
 GstPadProbeReturn CameraBench::output_probe(GstPad *pad, GstPadProbeInfo *info, gpointer data) {
   auto *self = static_cast<CameraBench *>(data);
   if (info->type & GST_PAD_PROBE_TYPE_BUFFER) {

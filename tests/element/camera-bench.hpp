@@ -58,6 +58,9 @@ class CameraBench {
   void wait_connection(guint64 connection);  ///< until it has delivered a frame
   void wait_warning(const std::string &reason);
 
+  /// What came out and what was said so far; counts and the checker stay. For long tests.
+  void forget();
+
   // For conditions (lock held), and for use after the pipeline stopped:
   std::vector<Output> outputs;
   FrameChecker checker;

@@ -3,6 +3,7 @@
 /// that does not close may cost.
 #include <atomic>
 #include <future>
+#include <memory>
 
 #include "camera-bench.hpp"
 #include "test-camera.hpp"
@@ -182,7 +183,8 @@ GST_START_TEST(trusts_no_camera_unless_told_to) {
   TestCameraOptions options;
   options.tls = true;
   TestCamera camera(options);
-  CameraBench bench(at(camera));
+  // Why is found out while the connection closes: sanitized, a handshake takes seconds.
+  CameraBench bench(at(camera) + "teardown-timeout=30000000000");
   bench.play();
   bench.wait_warning("untrusted");
   const auto trust = trust_in_the_test_camera();
@@ -234,6 +236,41 @@ GST_START_TEST(connections_that_do_not_close_are_bounded_and_reaped) {
 }
 GST_END_TEST
 
+/// A frame is stuck downstream when the camera goes, and the connection hangs: once the frame is
+/// through, downstream is told, though no other connection may be opened.
+GST_START_TEST(a_loss_is_told_while_its_connection_hangs) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "teardown-timeout=60000000000 max-quarantined=1");
+  TeardownHold hold(bench);
+  bench.play();
+  bench.wait_connection(1);
+  std::atomic<bool> blocked{false};
+  const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
+  const auto probe = gst_pad_add_probe(
+      pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      [](GstPad *, GstPadProbeInfo *, gpointer flag) {
+        *static_cast<std::atomic<bool> *>(flag) = true;
+        return GST_PAD_PROBE_OK;
+      },
+      &blocked, nullptr);
+  bench.wait("the block", [&](const auto &) { return blocked.load(); });
+  const auto connection = adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1"));
+  g_signal_emit_by_name(bench.camera(), "reconnect");
+  bench.wait("its being closed", [&](const auto &) {
+    const std::unique_ptr<GstElement, void (*)(GstElement *)> locked(
+        connection.get(), [](GstElement *it) { GST_OBJECT_UNLOCK(it); });
+    GST_OBJECT_LOCK(locked.get());
+    return GST_STATE_TARGET(locked.get()) == GST_STATE_NULL;
+  });
+  gst_pad_remove_probe(pad.get(), probe);
+  bench.wait("the connection that hangs", [&](const auto &) { return hold.held() == 1; });
+  bench.wait("the loss", [](const auto &it) { return it.losses == 1; });
+  hold.let_go();
+  bench.wait_connection(2);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
 static Suite *cudacamsrc_limits_suite() {
   auto *suite = suite_create("cudacamsrc-limits");
   auto *tests = tcase_create("general");
@@ -244,6 +281,7 @@ static Suite *cudacamsrc_limits_suite() {
   tcase_add_test(tests, asks_where_the_camera_is_before_each_attempt);
   tcase_add_test(tests, trusts_no_camera_unless_told_to);
   tcase_add_test(tests, certificate_checks_can_be_lowered);
+  tcase_add_test(tests, a_loss_is_told_while_its_connection_hangs);
   tcase_add_test(tests, connections_that_do_not_close_are_bounded_and_reaped);
   return suite;
 }

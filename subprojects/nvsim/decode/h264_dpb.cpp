@@ -36,10 +36,11 @@ void PictureBuffer::reset() {
 
 bool PictureBuffer::completes_frame(const SliceHeader &slice) const {
   const FrameStore &first = *current_;
-  if (!slice.field || first.fields != (slice.bottom ? kTop : kBottom)) return false;
+  if (!slice.field || first.fields != (slice.bottom ? kTop : kBottom) ||
+      first.frame_num != static_cast<int>(slice.frame_num))
+    return false;
   if (!first.reference) return slice.reference_idc == 0;
-  return slice.reference_idc != 0 && first.frame_num == static_cast<int>(slice.frame_num) &&
-         !slice.idr() && !slice.resets();
+  return slice.reference_idc != 0 && !slice.idr() && !slice.resets();
 }
 
 bool PictureBuffer::start_picture(const SliceHeader &slice,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// handoff [ROUNDS]: what an operation costs with 64 streams, in microseconds of the whole process, as
-// JSON on stdout. Operations are submitted to one stream after the other with an event between
-// neighbours, as a pipeline of cameras would. A figure, no test: it means something on a machine with
-// nothing else to do.
+// handoff [ROUNDS]: what an operation costs with 64 streams, in microseconds of the whole process,
+// as JSON on stdout. Operations are submitted to one stream after the other with an event between
+// neighbours, as a pipeline of cameras would. A figure, no test: it means something on a machine
+// with nothing else to do.
 #include <cuda.h>
 
 #include <chrono>

@@ -1,111 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Decoders as objects of the simulated driver: their memory, their order among streams, their end.
-#include <cuda.h>
-#include <dlfcn.h>
-#include <ffnvcodec/dynlink_cuviddec.h>
-#include <ffnvcodec/dynlink_nvcuvid.h>
-
 #include <atomic>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <thread>
-#include <vector>
 
-#include "tests/harness.hpp"
+#include "tests/decode-suite/player.hpp"
+
+using player::Player;
 
 namespace {
-
-template <typename Function>
-Function *cuvid(const char *name) {
-  void *library = dlopen("libnvcuvid.so.1", RTLD_NOW);
-  if (library == nullptr) harness::fail(__FILE__, __LINE__, dlerror());
-  void *address = dlsym(library, name);
-  if (address == nullptr) harness::fail(__FILE__, __LINE__, name);
-  return reinterpret_cast<Function *>(address);
-}
-
-#define CUVID(NAME) cuvid<t##NAME>(#NAME)
-
-constexpr unsigned kOutputs = 2;
-
-// A program that decodes a stream and keeps what the parser says is to be shown.
-class Player {
- public:
-  explicit Player(const char *file = "bframes.h264") {
-    const std::string path = std::string(NVSIM_TEST_STREAMS) + "/" + file;
-    std::ifstream stream(path, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(stream), {});
-    CHECK(!bytes_.empty());
-    CUVIDPARSERPARAMS params{};
-    params.CodecType = cudaVideoCodec_H264;
-    params.ulMaxNumDecodeSurfaces = 1;
-    params.pUserData = this;
-    params.pfnSequenceCallback = [](void *self, CUVIDEOFORMAT *format) {
-      return static_cast<Player *>(self)->create(*format);
-    };
-    params.pfnDecodePicture = [](void *self, CUVIDPICPARAMS *picture) {
-      auto *player = static_cast<Player *>(self);
-      player->last_result = CUVID(cuvidDecodePicture)(player->decoder, picture);
-      player->decoded++;
-      return player->last_result == CUDA_SUCCESS ? 1 : 0;
-    };
-    params.pfnDisplayPicture = [](void *self, CUVIDPARSERDISPINFO *next) {
-      static_cast<Player *>(self)->shown.push_back(next->picture_index);
-      return 1;
-    };
-    CHECK_OK(CUVID(cuvidCreateVideoParser)(&parser, &params));
-  }
-
-  // All of the stream; the pictures are not mapped.
-  void play() {
-    CUVIDSOURCEDATAPACKET packet{};
-    packet.payload = bytes_.data();
-    packet.payload_size = bytes_.size();
-    packet.flags = CUVID_PKT_ENDOFSTREAM;
-    CHECK_OK(CUVID(cuvidParseVideoData)(parser, &packet));
-  }
-
-  CUresult map(int index, CUstream stream, CUdeviceptr &address) {
-    CUVIDPROCPARAMS params{};
-    params.progressive_frame = 1;
-    params.output_stream = stream;
-    unsigned long long mapped = 0;
-    const CUresult result = CUVID(cuvidMapVideoFrame64)(decoder, index, &mapped, &pitch, &params);
-    address = mapped;
-    return result;
-  }
-  CUresult unmap(CUdeviceptr address) { return CUVID(cuvidUnmapVideoFrame64)(decoder, address); }
-  CUresult destroy() { return CUVID(cuvidDestroyDecoder)(decoder); }
-
-  CUvideoparser parser = nullptr;
-  CUvideodecoder decoder = nullptr;
-  CUVIDDECODECREATEINFO info{};
-  CUresult last_result = CUDA_SUCCESS;
-  unsigned pitch = 0;
-  int decoded = 0;
-  std::vector<int> shown;
-
- private:
-  int create(const CUVIDEOFORMAT &format) {
-    if (decoder != nullptr) return static_cast<int>(info.ulNumDecodeSurfaces);
-    info.ulWidth = format.coded_width;
-    info.ulHeight = format.coded_height;
-    info.ulNumDecodeSurfaces = format.min_num_decode_surfaces;
-    info.CodecType = format.codec;
-    info.ChromaFormat = format.chroma_format;
-    info.display_area.right = static_cast<short>(format.display_area.right);
-    info.display_area.bottom = static_cast<short>(format.display_area.bottom);
-    info.ulTargetWidth = static_cast<unsigned>(format.display_area.right);
-    info.ulTargetHeight = static_cast<unsigned>(format.display_area.bottom);
-    info.ulNumOutputSurfaces = kOutputs;
-    last_result = CUVID(cuvidCreateDecoder)(&decoder, &info);
-    return last_result == CUDA_SUCCESS ? static_cast<int>(info.ulNumDecodeSurfaces) : 0;
-  }
-
-  std::vector<unsigned char> bytes_;
-};
 
 // Whether another thread comes to stand in a wait that is counted, rather than to be `done`.
 bool ends_up_in(const char *wait, const std::atomic<bool> &done) {
