@@ -93,7 +93,8 @@ bool SourceRestarter::restart(GstPad *sink) {
     if (std::exchange(state->asked, true)) return true;
   }
   note_flow(false);
-  jobs_.run([state, upstream, flows = flows_] { state->run(*upstream, *flows); });
+  jobs_.run(Retirement::kLastWait,
+            [state, upstream, flows = flows_] { state->run(*upstream, *flows); });
   return true;
 }
 

@@ -181,9 +181,8 @@ class FenceBench {
   void push(BufferPtr frame) {
     fail_unless_equals_int(gst_harness_push(harness_, frame.release()), GST_FLOW_OK);
   }
-  void push(guint8 grey) { push(gpu_.frame(grey)); }
   /// And waits until the GPU has copied it.
-  void push_and_await_copy(guint8 grey) {
+  void push(guint8 grey) {
     auto frame = gpu_.frame(grey);
     const Watched source(frame.get());
     push(std::move(frame));
@@ -194,6 +193,14 @@ class FenceBench {
     LeasePtr lease(gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink_), holder, 0, &error));
     fail_unless(lease && !error, "%s", error ? error->message : "");
     return lease;
+  }
+  /// Readers' work has ended, and the fences know.
+  void await_no_pending_slot() const {
+    while (count("slots-pending")) std::this_thread::yield();
+  }
+  /// Frames are copied plane by plane, as without the kernel; before the first one.
+  void leave_copies_to_the_driver() const {
+    fail_unless(simulated.fault("cuModuleLoadData@1=CUDA_ERROR_NO_BINARY_FOR_GPU"));
   }
   /// Nothing that the simulated driver objects to has happened since the last call.
   void expect_no_violation() const {
