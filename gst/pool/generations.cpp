@@ -19,8 +19,9 @@ bool same_pictures(const GstVideoInfo &a, const GstVideoInfo &b) {
 
 void Generations::change(std::shared_ptr<Backend> backend, const GstVideoInfo &info,
                          const Wish &wish) {
-  close();  // before anything new is allocated
+  close();
   auto again = take_earlier(*backend, info);
+  trim_earlier();  // before anything new is allocated
   info_ = info;
   frame_bytes_ = again ? again->frame_bytes() : info.size;
   refused_.reset();
@@ -65,10 +66,9 @@ std::shared_ptr<Store> Generations::take_earlier(const Backend &backend, const G
 
 std::optional<std::string> Generations::fill(Time now) {
   const auto store = current();
-  const auto others = earlier();
-  for (const auto &other : others) other->trim();
+  trim_earlier();
   if (store && !store->missing(wish_.slots)) return std::nullopt;
-  const auto before = bytes_of(others);
+  const auto before = bytes_of(earlier());
   if (refused_ && now < refused_->again && before >= refused_->earlier) return refused_->why;
   refused_.reset();
   try {
@@ -137,6 +137,10 @@ std::vector<std::shared_ptr<Store>> Generations::earlier() const {
   for (const auto &one : earlier_)
     if (auto store = one.store.lock()) stores.push_back(std::move(store));
   return stores;
+}
+
+void Generations::trim_earlier() const {
+  for (const auto &store : earlier()) store->trim();
 }
 
 std::vector<std::shared_ptr<Store>> Generations::living() const {

@@ -36,7 +36,8 @@ class Generations {
 
   /// Frames of `info` come now. Slots for them are made by fill().
   void change(std::shared_ptr<Backend> backend, const GstVideoInfo &info, const Wish &wish);
-  /// No more frames come; those that are held stay.
+  /// No more frames come; those that are held stay, and as long as they do their store does. Waits
+  /// for no GPU: a stop must not hang on somebody's kernel.
   void close();
 
   /// Adds the slots that are missing. Cheap when none is. Returns why some still are, as a clause
@@ -71,6 +72,7 @@ class Generations {
 
   static gsize bytes_of(const std::vector<std::shared_ptr<Store>> &stores);
   std::vector<std::shared_ptr<Store>> earlier() const;
+  void trim_earlier() const;
   std::shared_ptr<Store> take_earlier(const Backend &backend, const GstVideoInfo &info);
   std::shared_ptr<Store> make_store();
   bool fits(gsize more) const;

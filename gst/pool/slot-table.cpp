@@ -19,7 +19,10 @@ unsigned SlotTable::add() {
   const auto slot = static_cast<unsigned>(empty - places_.begin());
   if (empty == places_.end()) places_.emplace_back();
   places_[slot] = {State::kFree, false};
-  free_.push_front({slot, std::nullopt});
+  // Behind those that were never written either, before those that were.
+  const auto written =
+      std::find_if(free_.begin(), free_.end(), [](const Free &entry) { return entry.since; });
+  free_.insert(written, {slot, std::nullopt});
   return slot;
 }
 

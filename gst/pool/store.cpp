@@ -125,11 +125,8 @@ unsigned Store::attainable(unsigned wanted) const {
 }
 
 void Store::supersede() {
-  {
-    std::lock_guard lock(mutex_);
-    superseded_ = true;
-  }
-  trim();
+  std::lock_guard lock(mutex_);
+  superseded_ = true;
 }
 
 void Store::trim() {
@@ -262,7 +259,7 @@ gsize Store::bytes() const {
   gsize frames = 1;  // overflow
   for (const auto &slot : slots_)
     if (slot.identity) ++frames;
-  return frames * layout_.size;
+  return frames * frame_bytes();
 }
 
 SlotTable::Counts Store::counts() const {

@@ -173,7 +173,7 @@ GST_START_TEST(one_call_fails) {
                      (one.kind == Kind::kAsynchronous ? "!" : "=") + code;
   const SimulatedDriver driver;
   auto sources = make_sources();
-  fail_unless(driver.add_fault(fault.c_str()), "%s", fault.c_str());
+  fail_unless(driver.fault(fault), "%s", fault.c_str());
   const auto outcome = live(sources);
 
   // Told once, or the element could go on.
@@ -237,7 +237,7 @@ GST_START_TEST(copies_that_always_fail_end_in_one_error) {
   Bench bench("cudacampool slots=3 camera-name=yard");
   std::vector<BufferPtr> frames;  // written before their copies fail
   for (int i = 0; i < 10; ++i) frames.push_back(bench.foreign(1));
-  fail_unless(driver.add_fault("cuMemcpy2DAsync@*=1;cuLaunchKernel@*=1"));
+  fail_unless(driver.fault("cuMemcpy2DAsync@*=1;cuLaunchKernel@*=1"));
   unsigned warnings = 0;
   for (auto &frame : frames) {
     bench.push(std::move(frame));
@@ -259,7 +259,7 @@ GST_START_TEST(a_retired_slot_is_replaced_and_never_written_again) {
   Bench bench("cudacampool slots=3 camera-name=yard");
   const auto bytes = number(bench.pool(), "bytes");
   auto frame = bench.foreign(1);
-  fail_unless(driver.add_fault("cuMemcpy2DAsync@2=1;cuLaunchKernel@1=1"));  // the second plane
+  fail_unless(driver.fault("cuMemcpy2DAsync@2=1;cuLaunchKernel@1=1"));  // the second plane
   fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
   fail_unless(!bench.pull());
   driver.clear_faults();

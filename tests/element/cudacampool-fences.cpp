@@ -265,7 +265,7 @@ GST_START_TEST(a_lease_that_cannot_be_released_after_work_stays_the_readers) {
   wait_on_stream(lease, reader);
   reader.launch(lease.get());
   GError *error = nullptr;
-  fail_unless(bench.simulated.add_fault("cuEventRecord@1=CUDA_ERROR_INVALID_VALUE"));
+  fail_unless(bench.simulated.fault("cuEventRecord@1=CUDA_ERROR_INVALID_VALUE"));
   fail_unless(!gst_cuda_cam_lease_release_after(lease.get(), reader.stream(), &error));
   fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SYNC));
   fail_unless(strstr(error->message, "cuEventRecord: CUDA_ERROR_INVALID_VALUE"), "%s",

@@ -292,7 +292,7 @@ GST_START_TEST(a_copy_that_fails_half_way_keeps_its_source_until_nothing_reads_i
   const Watched source(frame.get());
   const auto waits = bench.simulated.calls("cuStreamSynchronize");
   bench.simulated.hold_all(true);
-  fail_unless(bench.simulated.add_fault("cuMemcpy2DAsync@2=CUDA_ERROR_INVALID_VALUE"));
+  fail_unless(bench.simulated.fault("cuMemcpy2DAsync@2=CUDA_ERROR_INVALID_VALUE"));
   std::atomic<bool> returned{false};
   GstFlowReturn flow = GST_FLOW_OK;
   std::thread camera([&] {
@@ -320,7 +320,7 @@ void race_through(FenceBench &bench, const std::string &fault) {
   std::vector<BufferPtr> frames;
   for (guint8 grey = 2; grey < 6; ++grey) frames.push_back(bench.gpu().frame(grey));
   Reader reader(bench.gpu());
-  if (!fault.empty()) fail_unless(bench.simulated.add_fault(fault), "%s", fault.c_str());
+  if (!fault.empty()) fail_unless(bench.simulated.fault(fault), "%s", fault.c_str());
   bench.push(1);
   auto lease = bench.acquire();
   wait_on_stream(lease, reader);

@@ -3,7 +3,6 @@
 #include <gst/check/gstcheck.h>
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -67,7 +66,7 @@ class FakeFence : public SlotFence {
   void order(Writer) override { slot_.readers = 0; }
   void begin_write() override {}
   bool pending() override { return slot_.readers; }
-  void settle() noexcept override { slot_.readers = 0; }
+  void settle() noexcept override {}
   GstCudaCamFence *handle() const override { return handle_; }
   void end_reader() { --slot_.readers; }
 
@@ -98,8 +97,7 @@ class FakeSlots : public SlotSource {
 };
 
 std::shared_ptr<Store> make_store(std::vector<FakeWork> &works, bool reachable) {
-  auto store =
-      Store::create(std::make_unique<FakeSlots>(works, reachable), 1, std::chrono::nanoseconds(0));
+  const auto store = Store::create(std::make_unique<FakeSlots>(works, reachable), 1, {});
   for (std::size_t i = 0; i < works.size(); ++i) store->add_slot();
   return store;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/slot-table.hpp"
 
+#include "pool/slot-choice.hpp"
+
 #include <gst/check/gstcheck.h>
 
 #include <algorithm>
@@ -8,6 +10,8 @@
 #include <stdexcept>
 #include <vector>
 
+using cudacam::choose_slot;
+using cudacam::Readiness;
 using cudacam::SlotTable;
 using State = SlotTable::State;
 using Time = SlotTable::Time;
@@ -146,6 +150,35 @@ GST_START_TEST(a_free_slot_can_be_given_up_and_its_place_used_again) {
 }
 GST_END_TEST
 
+/// Every combination of answers of four slots.
+GST_START_TEST(a_slot_that_is_ready_comes_before_one_that_must_be_waited_for) {
+  constexpr Readiness kAnswers[] = {Readiness::kReady, Readiness::kAfterWait, Readiness::kNotYet};
+  const std::vector<unsigned> free = {7, 5, 6, 4};
+  for (int combination = 0; combination < 81; ++combination) {
+    std::vector<Readiness> answers;
+    for (int i = 0, rest = combination; i < 4; ++i, rest /= 3)
+      answers.push_back(kAnswers[rest % 3]);
+    std::optional<std::size_t> ready, waiting;
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (answers[i] == Readiness::kReady && !ready) ready = i;
+      if (answers[i] == Readiness::kAfterWait && !waiting) waiting = i;
+    }
+    std::size_t asked = 0;
+    const auto choice = choose_slot(free, [&](unsigned slot) {
+      fail_unless_equals_int(slot, free[asked]);
+      return answers[asked++];
+    });
+    fail_unless_equals_int(choice.has_value(), ready || waiting);
+    if (choice) {
+      fail_unless_equals_int(choice->slot, free[ready ? *ready : *waiting]);
+      fail_unless_equals_int(choice->wait, !ready);
+    }
+    // Each question is a call into the driver.
+    fail_unless_equals_int(asked, ready ? *ready + 1 : 4);
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(counts_each_state) {
   auto table = table_of(4);
   take(table, kNow);
@@ -176,6 +209,8 @@ GST_START_TEST(refuses_what_a_slot_that_is_not_out_cannot_do) {
 GST_END_TEST
 
 namespace {
+
+constexpr long long kNeverWritten = 1000000;  // before all that were
 
 /// What the table is meant to be, said in another way: each slot by itself, the oldest searched
 /// for.
@@ -229,7 +264,7 @@ void step(SlotTable &table, Model &model, unsigned operation, unsigned slot, Tim
       const auto added = table.add();
       if (added >= model.slots.size()) model.slots.resize(added + 1);
       expect(model.slots[added].state == State::kEmpty);
-      model.slots[added] = {State::kFree, false, -order, Time::min()};
+      model.slots[added] = {State::kFree, false, order - kNeverWritten, Time::min()};
       break;
     }
     case 1: {
@@ -347,6 +382,7 @@ static Suite *slot_table_suite() {
   tcase_add_test(tests, a_retired_slot_is_never_free_again);
   tcase_add_test(tests, retired_slots_are_replaced_once_each_then_there_are_fewer);
   tcase_add_test(tests, a_free_slot_can_be_given_up_and_its_place_used_again);
+  tcase_add_test(tests, a_slot_that_is_ready_comes_before_one_that_must_be_waited_for);
   tcase_add_test(tests, counts_each_state);
   tcase_add_test(tests, refuses_what_a_slot_that_is_not_out_cannot_do);
   tcase_add_test(tests, agrees_with_the_model_in_every_short_history);
