@@ -3,9 +3,8 @@
 
 #include <gst/cuda/gstcudacontext.h>
 
-#include <stdexcept>
-
 #include "base/ptr.hpp"
+#include "cuda/driver.hpp"
 
 namespace cudacam {
 
@@ -18,14 +17,16 @@ inline gint device_of(GstCudaContext *context) {
   return static_cast<gint>(device);
 }
 
-/// Makes a context current on this thread for as long as the scope lasts.
+/// Makes a context current on this thread for as long as the scope lasts. Throws CudaError.
 class ContextScope {
  public:
   explicit ContextScope(GstCudaContext *context) {
-    if (!gst_cuda_context_push(context))
-      throw std::runtime_error("cuCtxPushCurrent: the CUDA context cannot be made current");
+    driver().cuCtxPushCurrent(static_cast<CUcontext>(gst_cuda_context_get_handle(context)));
   }
-  ~ContextScope() { gst_cuda_context_pop(nullptr); }
+  ~ContextScope() {
+    CUcontext popped = nullptr;
+    driver().cuCtxPopCurrent.quiet(&popped);
+  }
   ContextScope(const ContextScope &) = delete;
   ContextScope &operator=(const ContextScope &) = delete;
 };

@@ -61,6 +61,17 @@ Fence::Pending Fence::pending(CUstream stream) {
   return (in_order || ready_passed()) && done_passed() ? Pending::kNothing : Pending::kWork;
 }
 
+void Fence::settle() noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    if (ready_pending_) ready_.wait();
+    if (done_pending_) done_.wait();
+    ready_pending_ = done_pending_ = false;
+  } catch (const CudaError &) {
+    // Logged where it happened.
+  }
+}
+
 void Fence::order_writer(CUstream stream) {
   const std::lock_guard lock(mutex_);
   // Both stay pending until they are seen to have passed: the write may never come.

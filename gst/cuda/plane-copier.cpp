@@ -77,9 +77,13 @@ void PlaneCopier::load(const void *image) {
 }
 
 PlaneCopier::~PlaneCopier() {
-  if (!module_ || !gst_cuda_context_push(context_.get())) return;
-  driver().cuModuleUnload.quiet(module_);
-  gst_cuda_context_pop(nullptr);
+  if (!module_) return;
+  try {
+    const ContextScope scope(context_.get());
+    driver().cuModuleUnload.quiet(module_);
+  } catch (const CudaError &) {
+    // Logged where it happened; a module that cannot be unloaded ends with its context.
+  }
 }
 
 void PlaneCopier::enqueue(const PlaneCopy *planes, std::size_t count, CUstream stream) const {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <mutex>
 
 #include "base/error.hpp"
@@ -29,63 +30,65 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-ElementError out_of_memory(GstCudaContext *context, gsize bytes, const CudaError &why) {
-  size_t free = 0, total = 0;
-  std::string room = "an unknown number of";
-  try {
-    const ContextScope scope(context);
-    driver().cuMemGetInfo(&free, &total);
-    room = std::to_string(free);
-  } catch (const std::exception &error) {
-    room += std::string(" (") + error.what() + ")";
-  }
-  return ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
-                      "Not enough GPU memory on CUDA device " + std::to_string(device_of(context)) +
-                          " for a slot of " + std::to_string(bytes) + " bytes: " + why.what() +
-                          "; " + room +
-                          " bytes are free. Use fewer or smaller cameras, or fewer slots.");
-}
-
 class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
             const GstVideoInfo &info)
       : context_(share(context)),
         streams_(std::move(streams)),
-        layout_(frame_layout(info, DeviceMemory::row_alignment(context))),
-        bytes_(DeviceMemory::rounded(context, layout_.size)) {}
+        allocator_(context),
+        layout_(frame_layout(info, allocator_.row_alignment())) {}
 
   MemoryPtr allocate() override {
+    expect_working_process();
     try {
       return compat::wrap(context_.get(), streams_->producer(), layout_,
-                          DeviceMemory::allocate(context_.get(), layout_.size));
+                          allocator_.allocate(layout_.size));
     } catch (const CudaError &error) {
       if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
-      throw out_of_memory(context_.get(), bytes_, error);
+      const ContextScope scope(context_.get());
+      size_t free = 0, total = 0;
+      const bool known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
+      throw NoMemory(error.what() +
+                     (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
     }
   }
-  gsize bytes() const override { return bytes_; }
+  gsize bytes() const override { return allocator_.rounded(layout_.size); }
   const GstVideoInfo &layout() const override { return layout_; }
   std::unique_ptr<SlotFence> make_fence() override {
     return std::make_unique<CudaSlotFence>(context_.get(), streams_);
   }
+  bool device_works() const override { return !process_error(); }
 
  private:
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
+  const DeviceAllocator allocator_;
   const GstVideoInfo layout_;
-  const gsize bytes_;
 };
+
+/// The same for a context: what the driver says to the calls that lead to one.
+std::string why_no_context(gint device) {
+  try {
+    driver().cuInit(0u);
+    CUdevice found = 0;
+    driver().cuDeviceGet(&found, std::max(device, 0));
+    CUcontext context = nullptr;
+    driver().cuDevicePrimaryCtxRetain(&context, found);
+    driver().cuDevicePrimaryCtxRelease(found);
+    return "the driver gives a context now";
+  } catch (const std::exception &error) {
+    return error.what();
+  }
+}
 
 class CudaBackend : public Backend {
  public:
-  explicit CudaBackend(GstCudaContext *context) : context_(share(context)) {
-    try {
-      streams_ = std::make_shared<WriteStreams>(context);
-    } catch (const std::exception &error) {
-      throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
-                         name() + ": " + error.what());
-    }
+  explicit CudaBackend(GstCudaContext *context)
+      : context_(share(context)), streams_(std::make_shared<WriteStreams>(context)) {}
+  ~CudaBackend() override {
+    // The driver is not to be called any more, not even to end the context.
+    if (process_error()) (void)context_.release();
   }
 
   std::string name() const override {
@@ -114,11 +117,27 @@ class CudaBackend : public Backend {
   }
 
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
-    if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
-    copier_->enqueue(info, source, slot, streams_->copies());
+    try {
+      if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
+      copier_->enqueue(info, source, slot, streams_->copies());
+    } catch (const CudaError &error) {
+      throw WriteError(error.what());
+    }
   }
 
   bool finish(GstBuffer *slot, GstBuffer *source, bool complete) override {
+    try {
+      return finish_checked(slot, source, complete);
+    } catch (const CudaError &error) {
+      throw WriteError(error.what());
+    }
+  }
+
+  bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
+  void check() const override { expect_working_process(); }
+
+ private:
+  bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
     try {
@@ -137,10 +156,7 @@ class CudaBackend : public Backend {
     return true;
   }
 
-  bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
-
- private:
-  const CudaContextPtr context_;
+  CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
   std::unique_ptr<FrameCopier> copier_;  // made by the first copy, on the streaming thread
 };
@@ -176,19 +192,30 @@ std::shared_ptr<Backend> CudaSide::open(gint device) {
                        std::string("CUDA memory cannot be used: this plugin was built for another "
                                    "GStreamer than the running ") +
                            gst_version_string() + "; rebuild it.");
+  const auto number = std::to_string(std::max(device, 0));
+  const auto cannot = [&](const std::string &why) {
+    return ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+                        "CUDA device " + number + " cannot be used: " + why +
+                            ". Check the NVIDIA driver with nvidia-smi, or use system memory.");
+  };
+  if (const auto *error = process_error()) throw cannot(CudaError(*error).what());
   std::lock_guard lock(impl_->mutex);
   if (!gst_cuda_load_library() ||
       !gst_cuda_ensure_element_context(impl_->element, device, &impl_->context))
-    throw ElementError(
-        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
-        "No CUDA device " + (device < 0 ? std::string("") : std::to_string(device) + " ") +
-            "can be used: check the NVIDIA driver with nvidia-smi, or use system memory.");
-  return std::make_shared<CudaBackend>(impl_->context);
+    throw cannot(why_no_context(device));
+  try {
+    return std::make_shared<CudaBackend>(impl_->context);
+  } catch (const std::exception &error) {
+    throw cannot(error.what());
+  }
 }
 
 void CudaSide::close() {
   std::lock_guard lock(impl_->mutex);
-  gst_clear_object(&impl_->context);
+  if (process_error())
+    impl_->context = nullptr;  // left behind: to end it would be a call to the driver
+  else
+    gst_clear_object(&impl_->context);
 }
 
 }  // namespace cudacam

@@ -66,6 +66,7 @@ class FakeFence : public SlotFence {
   void order(Writer) override { slot_.readers = 0; }
   void begin_write() override {}
   bool pending() override { return slot_.readers; }
+  void settle() noexcept override {}
   GstCudaCamFence *handle() const override { return handle_; }
   void end_reader() { --slot_.readers; }
 
@@ -96,8 +97,9 @@ class FakeSlots : public SlotSource {
 };
 
 std::shared_ptr<Store> make_store(std::vector<FakeWork> &works, bool reachable) {
-  FakeSlots source(works, reachable);
-  return Store::create(source, static_cast<unsigned>(works.size()), 1);
+  const auto store = Store::create(std::make_unique<FakeSlots>(works, reachable), 1, {});
+  for (std::size_t i = 0; i < works.size(); ++i) store->add_slot();
+  return store;
 }
 
 GstCudaCamFence *fence_of(const BufferPtr &frame) {

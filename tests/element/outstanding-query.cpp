@@ -103,7 +103,10 @@ GST_START_TEST(earlier_generations_are_told) {
   const auto lease = bench.acquire("reader");
   gst_harness_set_src_caps_str(bench.harness(),
                                "video/x-raw,format=GRAY8,width=8,height=2,framerate=30/1");
-  bench.push(2);
+  // By itself: the harness goes on with the old generation's pool.
+  fail_unless_equals_int(
+      gst_harness_push(bench.harness(), gst_buffer_new_allocate(nullptr, 16, nullptr)),
+      GST_FLOW_OK);
   const auto query = ask(bench.sink());
   fail_unless_equals_int(entries(query.get(), "cudacampool").size(), 2);
 }
