@@ -66,4 +66,17 @@ CUDACAM_HOST_AND_DEVICE inline unsigned tiles(const PlaneCopy &plane) {
   return tiles_across(plane) * divide_up(plane.rows, kTileRows);
 }
 
+/// Puts planes into an empty table; returns how many blocks a launch takes, 0 when there is nothing
+/// to copy.
+template <unsigned Capacity>
+unsigned fill(PlaneTable<Capacity> &table, const PlaneCopy *planes, std::size_t count) {
+  unsigned blocks = 0;
+  for (table.count = 0; table.count < count; ++table.count) {
+    blocks += tiles(planes[table.count]);
+    table.tiles_up_to[table.count] = blocks;
+    table.planes[table.count] = planes[table.count];
+  }
+  return blocks;
+}
+
 }  // namespace cudacam

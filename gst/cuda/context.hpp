@@ -3,22 +3,30 @@
 
 #include <gst/cuda/gstcudacontext.h>
 
-#include <stdexcept>
-
 #include "base/ptr.hpp"
+#include "cuda/driver.hpp"
 
 namespace cudacam {
 
 using CudaContextPtr = ObjectPtr<GstCudaContext>;
 
-/// Makes a context current on this thread for as long as the scope lasts.
+/// The ordinal of the context's device.
+inline gint device_of(GstCudaContext *context) {
+  guint device = 0;
+  g_object_get(context, "cuda-device-id", &device, nullptr);
+  return static_cast<gint>(device);
+}
+
+/// Makes a context current on this thread for as long as the scope lasts. Throws CudaError.
 class ContextScope {
  public:
   explicit ContextScope(GstCudaContext *context) {
-    if (!gst_cuda_context_push(context))
-      throw std::runtime_error("cuCtxPushCurrent: the CUDA context cannot be made current");
+    driver().cuCtxPushCurrent(static_cast<CUcontext>(gst_cuda_context_get_handle(context)));
   }
-  ~ContextScope() { gst_cuda_context_pop(nullptr); }
+  ~ContextScope() {
+    CUcontext popped = nullptr;
+    driver().cuCtxPopCurrent.quiet(&popped);
+  }
   ContextScope(const ContextScope &) = delete;
   ContextScope &operator=(const ContextScope &) = delete;
 };

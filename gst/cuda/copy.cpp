@@ -1,75 +1,92 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cuda/copy.hpp"
 
-#include <stdexcept>
-
 #include "cuda/compat.hpp"
+#include "cuda/frame-layout.hpp"
+#include "cuda/mapped-frame.hpp"
 #include "cuda/order.hpp"
+
+#define GST_CAT_DEFAULT cudacam::cuda_category()
 
 namespace cudacam {
 namespace {
 
-/// A frame mapped to its device pointers.
-class DeviceFrame {
- public:
-  DeviceFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access) {
-    auto *memory = gst_buffer_peek_memory(buffer, 0);
-    if (!gst_is_cuda_memory(memory)) throw std::runtime_error("the frame is not in CUDA memory");
-    if (!gst_video_frame_map(&frame_, &info, buffer, GstMapFlags(access | GST_MAP_CUDA)))
-      throw std::runtime_error("the frame's CUDA memory cannot be mapped");
-  }
-  ~DeviceFrame() { gst_video_frame_unmap(&frame_); }
-  DeviceFrame(const DeviceFrame &) = delete;
-  DeviceFrame &operator=(const DeviceFrame &) = delete;
-
-  const GstVideoFrame &get() const { return frame_; }
-
- private:
-  GstVideoFrame frame_;
+struct Planes {
+  PlaneCopy of[GST_VIDEO_MAX_PLANES];
+  unsigned count = 0;
 };
 
-CUdeviceptr plane(const GstVideoFrame &frame, unsigned index) {
-  return reinterpret_cast<CUdeviceptr>(GST_VIDEO_FRAME_PLANE_DATA(&frame, index));
+/// A decoder's frame may be larger than the picture in it.
+Planes planes_of(const GstVideoInfo &picture, const MappedFrame &from, const MappedFrame &to) {
+  Planes planes;
+  for (; planes.count < to.planes(); ++planes.count) {
+    const auto i = planes.count;
+    const auto size = plane_size(picture, i);
+    planes.of[i] = {from.plane(i), to.plane(i), from.pitch(i), to.pitch(i), size.width, size.rows};
+  }
+  return planes;
 }
 
-/// Bytes of one row and number of rows of a plane. A plane's components share rows; the widest
-/// counts.
-std::pair<size_t, size_t> extent(const GstVideoFrame &frame, unsigned index) {
-  gint components[GST_VIDEO_MAX_COMPONENTS];
-  gst_video_format_info_component(frame.info.finfo, index, components);
-  const auto first = components[0];
-  return {static_cast<size_t>(GST_VIDEO_FRAME_COMP_WIDTH(&frame, first)) *
-              GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, first),
-          static_cast<size_t>(GST_VIDEO_FRAME_COMP_HEIGHT(&frame, first))};
-}
-
-/// Enqueues the copy of one plane.
-void copy_plane(const GstVideoFrame &from, const GstVideoFrame &to, unsigned index,
-                CUstream stream) {
-  const auto [row, rows] = extent(from, index);
+/// By the driver, which finds out where the source is: on another GPU or in host memory.
+void copy_from(CUmemorytype type, const PlaneCopy &plane, CUstream stream) {
   CUDA_MEMCPY2D copy{};
-  copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.srcDevice = plane(from, index);
-  copy.srcPitch = GST_VIDEO_FRAME_PLANE_STRIDE(&from, index);
-  copy.dstDevice = plane(to, index);
-  copy.dstPitch = GST_VIDEO_FRAME_PLANE_STRIDE(&to, index);
-  copy.WidthInBytes = row;
-  copy.Height = rows;
+  copy.srcMemoryType = type;
+  copy.srcHost = plane.source;
+  copy.srcDevice = reinterpret_cast<CUdeviceptr>(plane.source);
+  copy.srcPitch = plane.source_pitch;
+  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.dstDevice = reinterpret_cast<CUdeviceptr>(plane.target);
+  copy.dstPitch = plane.target_pitch;
+  copy.WidthInBytes = plane.width;
+  copy.Height = plane.rows;
   driver().cuMemcpy2DAsync(&copy, stream);
+}
+
+/// Makes `stream` wait for what still writes the frame. After it was mapped, which may have queued
+/// an upload.
+void wait_for_writers(GstBuffer *frame, CUstream stream) {
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i) {
+    auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i));
+    if (writer && writer != stream) order(writer, stream);
+  }
 }
 
 }  // namespace
 
-void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream) {
-  const DeviceFrame from(info, source, GST_MAP_READ);
-  const DeviceFrame to(info, target, GST_MAP_WRITE);
-  const ContextScope scope(stream.context);
-  // After it was mapped, which may have queued an upload.
-  auto *producer = compat::pending_stream(gst_buffer_peek_memory(source, 0));
-  if (producer && producer != stream.handle) order(producer, stream.handle);
+FrameCopier::FrameCopier(GstCudaContext *context)
+    : context_(share(context)), planes_(PlaneCopier::of(context)) {
+}
+
+/// Lets the GPU read the memory of another GPU's context, once for each context that comes.
+void FrameCopier::reach(GstCudaContext *peer) {
+  if (peer == reached_.get()) return;
+  auto *handle = static_cast<CUcontext>(gst_cuda_context_get_handle(peer));
+  const auto result = driver().cuCtxEnablePeerAccess.quiet(handle, 0u);
+  const bool direct = result == CUDA_SUCCESS || result == CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
+  GST_INFO_OBJECT(context_.get(), "frames come from CUDA device %d, %s", device_of(peer),
+                  direct ? "directly" : "by way of host memory: the GPUs cannot reach each other");
+  reached_ = share(peer);
+}
+
+void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
+                          StreamView stream) {
+  const MappedFrame from(info, source, GST_MAP_READ);
+  const MappedFrame to(info, target, GST_MAP_WRITE);
+  const auto planes = planes_of(info, from, to);
+  const ContextScope scope(context_.get());
+  if (from.context()) wait_for_writers(source, stream.handle);
   try {
-    for (unsigned i = 0; i < GST_VIDEO_FRAME_N_PLANES(&from.get()); ++i)
-      copy_plane(from.get(), to.get(), i, stream.handle);
+    if (!from.context()) {
+      for (unsigned i = 0; i < planes.count; ++i)
+        copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);
+    } else if (from.context() == context_.get() ||
+               device_of(from.context()) == device_of(context_.get())) {
+      planes_->enqueue(planes.of, planes.count, stream.handle);
+    } else {
+      reach(from.context());
+      for (unsigned i = 0; i < planes.count; ++i)
+        copy_from(CU_MEMORYTYPE_UNIFIED, planes.of[i], stream.handle);
+    }
   } catch (const CudaError &) {
     // What was enqueued still reads the source, which its owner is about to get back.
     driver().cuStreamSynchronize.quiet(stream.handle);

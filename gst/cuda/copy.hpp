@@ -3,13 +3,38 @@
 
 #include <gst/video/video.h>
 
+#include <memory>
+
+#include "cuda/context.hpp"
+#include "cuda/plane-copier.hpp"
 #include "cuda/stream.hpp"
 
 namespace cudacam {
 
-/// Queues the copy of a frame in CUDA memory into another of the same format and size on `stream`,
-/// after the work that still writes the source. The source must be kept, and the target not be
-/// read, until the copy has ended. Throws CudaError; then nothing of it is queued any more.
-void copy_frame(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream);
+/// Copies frames, from wherever they are, into CUDA memory of one context. On one thread at a time.
+///
+///   the same GPU, any context    one launch of the copy kernel
+///   another GPU                  peer to peer where the GPUs can; else the driver stages in host
+///                                memory
+///   host memory                  uploaded, plane by plane
+class FrameCopier {
+ public:
+  explicit FrameCopier(GstCudaContext *context);
+
+  /// Queues the copy of `source` to `target`, both frames of `info`'s format and size, on `stream`,
+  /// which is of this context, after the work that still writes the source. The source must be
+  /// kept, and the target not be read, until the copy has ended. Throws CudaError and
+  /// std::runtime_error; then nothing of it is queued any more.
+  ///
+  /// Ordinary (pageable) host memory is read before the call returns, pinned memory later.
+  void enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target, StreamView stream);
+
+ private:
+  void reach(GstCudaContext *peer);
+
+  CudaContextPtr context_;
+  std::shared_ptr<PlaneCopier> planes_;
+  CudaContextPtr reached_;  // the other GPU's context that was last asked for access
+};
 
 }  // namespace cudacam

@@ -10,7 +10,7 @@
 namespace cudacam {
 namespace {
 
-std::atomic<CUresult> first_process_error{CUDA_SUCCESS};
+std::atomic<const CudaFailure *> first_process_error{nullptr};
 
 /// Errors that leave every context of the process unusable.
 bool poisons_process(CUresult code) {
@@ -59,8 +59,9 @@ void resolve(Function *&function, const char *name, bool needed = true) {
 
 }  // namespace
 
-CudaError::CudaError(const char *call, CUresult code)
-    : std::runtime_error(std::string(call) + ": " + describe(code)), code_(code) {
+CudaError::CudaError(const CudaFailure &failure)
+    : std::runtime_error(std::string(failure.call) + ": " + describe(failure.code)),
+      code_(failure.code) {
 }
 
 GstDebugCategory *cuda_category() {
@@ -72,8 +73,12 @@ GstDebugCategory *cuda_category() {
   return category;
 }
 
-CUresult process_error() {
-  return first_process_error.load(std::memory_order_relaxed);
+const CudaFailure *process_error() {
+  return first_process_error.load(std::memory_order_acquire);
+}
+
+void expect_working_process() {
+  if (const auto *error = process_error()) throw CudaError(*error);
 }
 
 void detail::note_failure(const char *call, CUresult code) {
@@ -81,9 +86,12 @@ void detail::note_failure(const char *call, CUresult code) {
     GST_INFO("%s: %s", call, describe(code).c_str());
     return;
   }
-  CUresult none = CUDA_SUCCESS;
-  if (first_process_error.compare_exchange_strong(none, code))
+  const CudaFailure *none = nullptr;
+  const auto *failure = new CudaFailure{call, code};  // lives as long as the process
+  if (first_process_error.compare_exchange_strong(none, failure, std::memory_order_acq_rel))
     GST_ERROR("%s: %s: this process can use no GPU any more", call, describe(code).c_str());
+  else
+    delete failure;
 }
 
 Driver::Driver() {

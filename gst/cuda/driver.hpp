@@ -15,9 +15,15 @@
 
 namespace cudacam {
 
+/// A call that went wrong; names live as long as the process.
+struct CudaFailure {
+  const char *call;
+  CUresult code;
+};
+
 class CudaError : public std::runtime_error {
  public:
-  CudaError(const char *call, CUresult code);
+  explicit CudaError(const CudaFailure &failure);
   CUresult code() const { return code_; }
 
  private:
@@ -27,8 +33,10 @@ class CudaError : public std::runtime_error {
 /// "cudacam-cuda": what this folder logs to.
 GstDebugCategory *cuda_category();
 
-/// The first error after which the driver can do nothing for this process, or CUDA_SUCCESS.
-CUresult process_error();
+/// The first error after which the driver can do nothing for this process, or null. Any thread.
+const CudaFailure *process_error();
+/// Throws that error, if there was one.
+void expect_working_process();
 
 namespace detail {
 /// Logs, and remembers `code` when it poisons the process.
@@ -44,16 +52,22 @@ class DriverCall {
   template <class... Args>
   void operator()(Args... args) const {
     const auto result = quiet(args...);
-    if (result != CUDA_SUCCESS) throw CudaError(name_, result);
+    if (result != CUDA_SUCCESS) throw_failure(result);
   }
 
   template <class... Args>
   CUresult quiet(Args... args) const noexcept {
-    if (const auto before = process_error()) return before;
+    if (const auto *before = process_error()) return before->code;
     const auto result = function_(args...);
     if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
       detail::note_failure(name_, result);
     return result;
+  }
+
+  /// Throws for a result that quiet() gave.
+  [[noreturn]] void throw_failure(CUresult result) const {
+    expect_working_process();  // the first error, whose consequence this one may be
+    throw CudaError({name_, result});
   }
 
   /// Whether the driver has the function; only the ones that came after CUDA 11 may be missing.
@@ -67,26 +81,48 @@ class DriverCall {
 
 // The names pass through cuda.h's macros, so that each means the version of the call that the
 // headers declare (cuMemcpy2DAsync is cuMemcpy2DAsync_v2).
-#define CUDACAM_DRIVER_CALLS(X) \
-  X(cuCtxEnablePeerAccess)      \
-  X(cuCtxPopCurrent)            \
-  X(cuCtxPushCurrent)           \
-  X(cuEventCreate)              \
-  X(cuEventDestroy)             \
-  X(cuEventQuery)               \
-  X(cuEventRecord)              \
-  X(cuEventSynchronize)         \
-  X(cuLaunchHostFunc)           \
-  X(cuLaunchKernel)             \
-  X(cuMemGetInfo)               \
-  X(cuMemcpy2DAsync)            \
-  X(cuModuleGetFunction)        \
-  X(cuModuleLoadData)           \
-  X(cuModuleUnload)             \
-  X(cuStreamCreate)             \
-  X(cuStreamDestroy)            \
-  X(cuStreamGetCtx)             \
-  X(cuStreamSynchronize)        \
+#define CUDACAM_DRIVER_CALLS(X)    \
+  X(cuCtxEnablePeerAccess)         \
+  X(cuCtxGetDevice)                \
+  X(cuCtxPopCurrent)               \
+  X(cuCtxPushCurrent)              \
+  X(cuCtxSynchronize)              \
+  X(cuDeviceGet)                   \
+  X(cuDeviceGetAttribute)          \
+  X(cuDevicePrimaryCtxRelease)     \
+  X(cuDevicePrimaryCtxRetain)      \
+  X(cuEventCreate)                 \
+  X(cuEventDestroy)                \
+  X(cuEventQuery)                  \
+  X(cuEventRecord)                 \
+  X(cuEventSynchronize)            \
+  X(cuInit)                        \
+  X(cuLaunchHostFunc)              \
+  X(cuLaunchKernel)                \
+  X(cuMemAddressFree)              \
+  X(cuMemAddressReserve)           \
+  X(cuMemAlloc)                    \
+  X(cuMemAllocHost)                \
+  X(cuMemCreate)                   \
+  X(cuMemFree)                     \
+  X(cuMemFreeHost)                 \
+  X(cuMemGetAllocationGranularity) \
+  X(cuMemGetInfo)                  \
+  X(cuMemMap)                      \
+  X(cuMemRelease)                  \
+  X(cuMemSetAccess)                \
+  X(cuMemUnmap)                    \
+  X(cuMemcpy2DAsync)               \
+  X(cuMemcpyDtoD)                  \
+  X(cuMemcpyDtoH)                  \
+  X(cuMemcpyHtoD)                  \
+  X(cuModuleGetFunction)           \
+  X(cuModuleLoadData)              \
+  X(cuModuleUnload)                \
+  X(cuStreamCreate)                \
+  X(cuStreamDestroy)               \
+  X(cuStreamGetCtx)                \
+  X(cuStreamSynchronize)           \
   X(cuStreamWaitEvent)
 
 #define CUDACAM_STRING(name) #name

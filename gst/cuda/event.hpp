@@ -25,7 +25,7 @@ class Event {
   bool passed() const {
     const auto result = driver().cuEventQuery.quiet(event_);
     if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
-      throw CudaError("cuEventQuery", result);
+      driver().cuEventQuery.throw_failure(result);
     return result == CUDA_SUCCESS;
   }
 

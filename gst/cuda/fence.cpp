@@ -51,10 +51,25 @@ bool Fence::done_passed() {
 }
 
 Fence::Pending Fence::pending(CUstream stream) {
+  BufferPtr copied;  // dies without the lock: letting go of a buffer may do anything
   const std::lock_guard lock(mutex_);
-  if (source_) return Pending::kSource;
+  if (source_) {
+    if (!ready_passed()) return Pending::kSource;
+    copied = std::move(source_);  // the driver takes its time to call us
+  }
   const bool in_order = stream && stream == writer_;
   return (in_order || ready_passed()) && done_passed() ? Pending::kNothing : Pending::kWork;
+}
+
+void Fence::settle() noexcept {
+  const std::lock_guard lock(mutex_);
+  try {
+    if (ready_pending_) ready_.wait();
+    if (done_pending_) done_.wait();
+    ready_pending_ = done_pending_ = false;
+  } catch (const CudaError &) {
+    // Logged where it happened.
+  }
 }
 
 void Fence::order_writer(CUstream stream) {
@@ -82,7 +97,7 @@ bool Fence::in_flight() const {
 }
 
 void Fence::keep(BufferPtr source, CUstream releases) {
-  BufferPtr dropped;  // where no lock is held: letting go of a buffer may do anything
+  BufferPtr dropped;  // dies without the lock, as above
   const std::lock_guard lock(mutex_);
   try {
     ready_.wait_on(releases);
@@ -98,6 +113,7 @@ void Fence::keep(BufferPtr source, CUstream releases) {
     throw;
   }
   source_ = std::move(source);
+  ++releases_due_;
   self_ = shared_from_this();
 }
 
@@ -110,6 +126,7 @@ void Fence::release_source(gpointer data, gpointer) {
   BufferPtr source;
   auto *fence = static_cast<Fence *>(data);
   const std::lock_guard lock(fence->mutex_);
+  if (--fence->releases_due_) return;  // of a source that is gone already
   self = std::move(fence->self_);
   source = std::move(fence->source_);
 }

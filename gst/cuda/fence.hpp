@@ -46,7 +46,7 @@ class Fence : public std::enable_shared_from_this<Fence> {
   enum class Pending {
     kNothing,  ///< the memory can be written at once
     kWork,     ///< a stream still works on it: ask again, or order_writer()
-    kSource,   ///< so does a copy whose source is kept: ask again
+    kSource,   ///< a copy does, whose source is kept: ask again
   };
   /// What a writer on `stream` would be in the way of; null: on a stream that cannot be reached.
   Pending pending(CUstream stream);
@@ -64,6 +64,9 @@ class Fence : public std::enable_shared_from_this<Fence> {
   /// has ended; no thread waits. `releases` is a stream for nothing else: what it does takes as
   /// long as the driver takes to call us.
   void keep(BufferPtr source, CUstream releases);
+  /// Blocks this thread until no work is pending: before the memory is freed. Never throws: after
+  /// an error nothing works on it any more.
+  void settle() noexcept;
   /// Lets go of what keep() keeps: when no release comes any more, because the GPU is gone.
   void abandon();
 
@@ -83,7 +86,8 @@ class Fence : public std::enable_shared_from_this<Fence> {
   bool ready_pending_ = false;  // recorded, and not seen to have passed
   bool done_pending_ = false;   // the same
   BufferPtr source_;
-  std::shared_ptr<Fence> self_;  // while the driver has a pointer to us
+  unsigned releases_due_ = 0;    // calls that the driver still owes us
+  std::shared_ptr<Fence> self_;  // while there are any
 };
 
 }  // namespace cudacam

@@ -27,12 +27,7 @@ void copy_by_driver(const PlaneCopy &plane, CUstream stream) {
 template <unsigned Capacity>
 void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count, CUstream stream) {
   PlaneTable<Capacity> table{};
-  unsigned blocks = 0;
-  for (; table.count < count; ++table.count) {
-    blocks += tiles(planes[table.count]);
-    table.tiles_up_to[table.count] = blocks;
-    table.planes[table.count] = planes[table.count];
-  }
+  const auto blocks = fill(table, planes, count);
   if (blocks == 0) return;
   void *parameters[] = {&table};
   driver().cuLaunchKernel(kernel, blocks, 1, 1, kTileColumns, kBlockRows, 1, 0, stream, parameters,
@@ -82,9 +77,13 @@ void PlaneCopier::load(const void *image) {
 }
 
 PlaneCopier::~PlaneCopier() {
-  if (!module_ || !gst_cuda_context_push(context_.get())) return;
-  driver().cuModuleUnload.quiet(module_);
-  gst_cuda_context_pop(nullptr);
+  if (!module_) return;
+  try {
+    const ContextScope scope(context_.get());
+    driver().cuModuleUnload.quiet(module_);
+  } catch (const CudaError &) {
+    // Logged where it happened; a module that cannot be unloaded ends with its context.
+  }
 }
 
 void PlaneCopier::enqueue(const PlaneCopy *planes, std::size_t count, CUstream stream) const {

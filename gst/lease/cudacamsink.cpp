@@ -119,18 +119,22 @@ static GstStructure *gst_cuda_cam_sink_drain(GstCudaCamSink *self, guint64 timeo
   return guarded(self, [&] { return self->lender->drain(timeout); });
 }
 
+static GstSample *gst_cuda_cam_sink_try_pull_sample(GstCudaCamSink *self, guint64 timeout) {
+  return guarded(self, [&] { return self->lender->pull_sample(timeout); });
+}
+
 static guint gst_cuda_cam_sink_revoke(GstCudaCamSink *self, const gchar *holder) {
   return guarded(self, [&] { return self->lender->revoke(holder); });
 }
 
 static gboolean gst_cuda_cam_sink_reconnect(GstCudaCamSink *self) {
-  return guarded(self, [&] {
-    const auto timeout = self->lender->settings().drain_timeout;
-    if (timeout) gst_structure_free(self->lender->drain(timeout));
-    const auto reason = std::string("asked by ") + GST_OBJECT_NAME(self);
-    return gst_pad_push_event(GST_BASE_SINK_PAD(self),
-                              gst_cuda_cam_event_new_reconnect(reason.c_str()));
-  });
+  return guarded(self, [&] { return self->lender->reconnect(); });
+}
+
+/// GstBaseSink looks at a frame's time before it asks us.
+static GstPadProbeReturn gst_cuda_cam_sink_join(GstPad *, GstPadProbeInfo *info, gpointer self) {
+  guarded(self, [&] { GST_CUDA_CAM_SINK(self)->lender->join(GST_PAD_PROBE_INFO_BUFFER(info)); });
+  return GST_PAD_PROBE_OK;
 }
 
 static void gst_cuda_cam_sink_set_property(GObject *object, guint id, const GValue *value,
@@ -153,6 +157,8 @@ static void gst_cuda_cam_sink_get_property(GObject *object, guint id, GValue *va
 static void gst_cuda_cam_sink_init(GstCudaCamSink *self) {
   auto *sink = GST_BASE_SINK(self);
   self->lender = new FrameLender(GST_ELEMENT(self));
+  gst_pad_add_probe(GST_BASE_SINK_PAD(self), GST_PAD_PROBE_TYPE_BUFFER, gst_cuda_cam_sink_join,
+                    self, nullptr);
   // A live picture is lent as soon as it is there: nothing to synchronise, no preroll to wait for,
   // and no last sample, which would hold a slot for ever.
   gst_base_sink_set_sync(sink, FALSE);
@@ -184,13 +190,29 @@ static void install_actions(GType type) {
    * GstCudaCamSink::reconnect:
    * @sink: the sink
    *
-   * Drains for at most `drain-timeout`, then asks the cudacamsrc upstream to replace its
-   * connection.
+   * Drains for at most `drain-timeout`, then does what `reconnect-mode` says: asks the cudacamsrc
+   * upstream to replace its connection, or restarts the elements upstream on a thread of its own.
+   * Any thread but one that holds a lease when there is a `drain-timeout`.
    *
-   * Returns: whether an upstream element took the request
+   * Returns: whether an upstream element took the request, or a source is going to be restarted
    */
   g_signal_new_class_handler("reconnect", type, kAction, G_CALLBACK(gst_cuda_cam_sink_reconnect),
                              nullptr, nullptr, nullptr, G_TYPE_BOOLEAN, 0);
+  /**
+   * GstCudaCamSink::try-pull-sample:
+   * @sink: the sink
+   * @timeout: the longest wait, in nanoseconds
+   *
+   * The newest frame that was not pulled before, as appsink would give it, for those who want no
+   * leases. The frame is complete. It keeps its slot as long as its buffer lives, and no drain
+   * waits for it. Any thread.
+   *
+   * Returns: (transfer full) (nullable): a sample with buffer and caps, or %NULL when no frame came
+   *   in time or the element is stopped
+   */
+  g_signal_new_class_handler("try-pull-sample", type, kAction,
+                             G_CALLBACK(gst_cuda_cam_sink_try_pull_sample), nullptr, nullptr,
+                             nullptr, GST_TYPE_SAMPLE, 1, G_TYPE_UINT64);
   /**
    * GstCudaCamSink::revoke:
    * @sink: the sink
@@ -243,7 +265,9 @@ static void install_notifications(GType type) {
    * @camera: name of the camera
    * @reason: why, for people
    *
-   * The cudacamsrc upstream has lost its camera. On the streaming thread.
+   * The cudacamsrc upstream has lost its camera. On the streaming thread. With
+   * `reconnect-mode=state`, also when the stream of any other source has ended or is restarted;
+   * then on the thread that restarts it.
    */
   notification("camera-lost", {G_TYPE_STRING, G_TYPE_STRING});
   /**

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.hpp"
 #include "frame/camera-event.h"
 #include "frame/frame-meta.h"
 #include "frame/outstanding-query.h"
@@ -30,6 +31,9 @@ struct Ticket {
   std::uint64_t id;
   FrameRef frame;  // how the ledger finds it
 };
+
+/// Who pulls samples, in statistics.
+constexpr const char *kSampleHolder = "try-pull-sample";
 
 /// The far end of all clocks is not representable in nanoseconds from now; this far is for ever.
 constexpr auto kForEver = std::chrono::hours(24 * 365);
@@ -64,6 +68,7 @@ void FrameLender::start() {
   for (const auto &[name, queue_size] : holders_) ledger_->set_queue(name, queue_size);
   started_ = true;
   watch_locked();
+  restarter_.start();
 }
 
 void FrameLender::stop() {
@@ -78,6 +83,7 @@ void FrameLender::stop() {
   for (const auto &row : book->stop(after(timeout)))
     GST_INFO_OBJECT(element_, "stopped while %s holds %u leases; their frames stay valid",
                     row.holder.c_str(), row.leases);
+  restarter_.stop();
   std::unique_ptr<OverdueWatch> watch;  // ends without the lock, which its reports may want
   std::lock_guard lock(lock_);
   watch = std::move(watch_);
@@ -109,11 +115,18 @@ std::shared_ptr<Ledger> FrameLender::ledger() const {
 }
 
 void FrameLender::set_caps(GstCaps *caps) {
+  // The way upstream is complete as far as caps have come along it.
+  const auto restarts = settings().reconnect_mode == ReconnectMode::kState;
+  const auto source = restarts ? restarter_.note_route(pad()) : std::string();
   std::lock_guard lock(lock_);
   state_.caps = share(caps);
+  if (restarts && !state_.told_by_camera) state_.camera = source;
 }
 
 void FrameLender::observe(GstEvent *event) {
+  const bool restarts = settings().reconnect_mode == ReconnectMode::kState;
+  joint_.see(pad(), event, restarts);
+  if (restarts) observe_stream(event);
   const gchar *camera = nullptr;
   const gchar *reason = nullptr;
   guint64 connection = 0;
@@ -126,6 +139,7 @@ void FrameLender::observe(GstEvent *event) {
     state_.camera = camera;
     state_.connection = connection;
     state_.streaming = streaming;
+    state_.told_by_camera = true;
     if (!news) return;
   }
   GST_INFO_OBJECT(element_, "camera %s: connection %" G_GUINT64_FORMAT " %s", camera, connection,
@@ -136,18 +150,92 @@ void FrameLender::observe(GstEvent *event) {
     g_signal_emit_by_name(element_, "camera-lost", camera, reason ? reason : "");
 }
 
+void FrameLender::observe_stream(GstEvent *event) {
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_FLUSH_START:  // a frame of the old stream may still be on its way through us
+    case GST_EVENT_STREAM_START:
+      if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START &&
+          std::exchange(stream_, gst_event_get_seqnum(event)) == gst_event_get_seqnum(event))
+        return;  // told again, to elements linked anew
+      return lost("restarted");
+    case GST_EVENT_EOS:
+      restarter_.note_flow(false);
+      return lost("end of stream");
+    default:
+      return;
+  }
+}
+
+/// With reconnect-mode=state and no cudacamsrc that tells: the stream ended or is given up.
+void FrameLender::lost(const char *reason) {
+  std::string camera;
+  {
+    std::lock_guard lock(lock_);
+    if (state_.told_by_camera || !std::exchange(state_.streaming, FALSE)) return;
+    camera = state_.camera;
+  }
+  GST_INFO_OBJECT(element_, "%s lost: %s", camera.c_str(), reason);
+  g_signal_emit_by_name(element_, "camera-lost", camera.c_str(), reason);
+}
+
+/// Likewise: a frame came.
+void FrameLender::back() {
+  std::string camera;
+  guint64 connection = 0;
+  {
+    std::lock_guard lock(lock_);
+    if (state_.told_by_camera || std::exchange(state_.streaming, TRUE)) return;
+    camera = state_.camera;
+    connection = ++state_.connection;
+  }
+  GST_INFO_OBJECT(element_, "%s: connection %" G_GUINT64_FORMAT, camera.c_str(), connection);
+  g_signal_emit_by_name(element_, "camera-back", camera.c_str(), connection);
+}
+
+void FrameLender::join(GstBuffer *frame) {
+  if (settings().reconnect_mode == ReconnectMode::kState)
+    joint_.see(pad(), frame, gst_element_get_current_running_time(element_));
+}
+
+gboolean FrameLender::reconnect() {
+  const auto wish = settings();
+  if (wish.drain_timeout) gst_structure_free(drain(wish.drain_timeout));
+  switch (wish.reconnect_mode) {
+    case ReconnectMode::kOff:
+      return FALSE;
+    case ReconnectMode::kEvent: {
+      const auto reason = std::string("asked by ") + GST_OBJECT_NAME(element_);
+      return gst_pad_push_event(pad(), gst_cuda_cam_event_new_reconnect(reason.c_str()));
+    }
+    case ReconnectMode::kState:
+      break;
+  }
+  if (!restarter_.restart(pad())) {
+    GST_WARNING_OBJECT(element_,
+                       "there is no telling which source feeds this sink, so none is restarted");
+    return FALSE;
+  }
+  return TRUE;
+}
+
 GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
   std::shared_ptr<Ledger> ledger;
   auto frame = std::make_shared<Frame>();
   frame->buffer = share(buffer);
+  bool restarts = false;
   {
     std::lock_guard lock(lock_);
     ledger = ledger_;
+    restarts = settings_.reconnect_mode == ReconnectMode::kState;
     frame->caps = share(state_.caps.get());
   }
   if (!ledger) return GST_FLOW_FLUSHING;
   if (!frame->caps) return GST_FLOW_NOT_NEGOTIATED;
   if (!gst_buffer_get_cuda_cam_frame_meta(buffer)) warn_of_foreign_frame();
+  if (restarts) {
+    restarter_.note_flow(true);
+    back();
+  }
   if (ledger->publish(std::move(frame)))
     g_signal_emit_by_name(element_, "new-frame");
   else
@@ -206,6 +294,21 @@ GstCudaCamLease *FrameLender::acquire(const gchar *holder, GstClockTime timeout,
   const auto *frame = static_cast<Frame *>(lent.frame.get());
   return gst_cuda_cam_lease_new(frame->buffer.get(), frame->caps.get(), holder, &kWayBack,
                                 new Ticket{book, lent.id, lent.frame});
+}
+
+GstSample *FrameLender::pull_sample(GstClockTime timeout) {
+  struct Unlease {
+    void operator()(GstCudaCamLease *lease) const { gst_cuda_cam_lease_unref(lease); }
+  };
+  const std::unique_ptr<GstCudaCamLease, Unlease> lease(acquire(kSampleHolder, timeout, nullptr));
+  if (!lease) return nullptr;
+  GError *error = nullptr;
+  if (!gst_cuda_cam_lease_wait(lease.get(), &error)) {  // a sample has nothing to wait by
+    const ErrorPtr owned(error);
+    throw ElementError(error->domain, error->code, error->message);
+  }
+  return gst_sample_new(gst_cuda_cam_lease_get_buffer(lease.get()),
+                        gst_cuda_cam_lease_get_caps(lease.get()), nullptr, nullptr);
 }
 
 gboolean FrameLender::add_holder(const gchar *holder, guint queue_size, GError **error) {

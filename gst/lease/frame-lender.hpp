@@ -3,6 +3,7 @@
 /// ledger.
 #pragma once
 
+#include <gst/base/gstbasesink.h>
 #include <gst/gst.h>
 
 #include <map>
@@ -15,6 +16,8 @@
 #include "lease/ledger.hpp"
 #include "lease/overdue-watch.hpp"
 #include "lease/sink-properties.hpp"
+#include "lease/source-restarter.hpp"
+#include "lease/stream-joint.hpp"
 
 namespace cudacam {
 
@@ -24,6 +27,9 @@ class FrameLender {
   /// `element` is borrowed and outlives this; messages and log lines are its.
   explicit FrameLender(GstElement *element) : element_(element) {}
 
+  /// The pad that frames come to.
+  GstPad *pad() const { return GST_BASE_SINK_PAD(element_); }
+
   /// From here on frames are lent.
   void start();
   /// From here on none are; waits for those that are out as long as drain-timeout says. Later they
@@ -31,18 +37,24 @@ class FrameLender {
   void stop();
 
   void set_caps(GstCaps *caps);
-  /// Takes note of what cudacamsrc says of its camera.
+  /// Takes note of what cudacamsrc says of its camera, or else of where the stream begins and ends.
   void observe(GstEvent *event);
+  /// Before the element sees a frame, on the streaming thread.
+  void join(GstBuffer *frame);
   GstFlowReturn publish(GstBuffer *buffer);
 
   /// GstCudaCamLender::acquire.
   GstCudaCamLease *acquire(const gchar *holder, GstClockTime timeout, GError **error);
+  /// The try-pull-sample signal; null: none came.
+  GstSample *pull_sample(GstClockTime timeout);
   /// GstCudaCamLender::add_holder, remove_holder.
   gboolean add_holder(const gchar *holder, guint queue_size, GError **error);
   void remove_holder(const gchar *holder);
 
   /// The drain signal: the structure that it returns.
   GstStructure *drain(GstClockTime timeout);
+  /// The reconnect signal.
+  gboolean reconnect();
   /// The revoke signal; all holders when null. Returns how many leases.
   guint revoke(const gchar *holder);
   GstStructure *statistics();
@@ -59,12 +71,16 @@ class FrameLender {
     std::string camera;
     guint64 connection = 0;
     gboolean streaming = FALSE;
+    bool told_by_camera = false;  // a cudacamsrc is upstream
     bool warned_of_foreign_frames = false;
     Ledger::Clock::time_point next_statistics{};
   };
 
   std::shared_ptr<Ledger> ledger() const;
   void watch_locked();
+  void observe_stream(GstEvent *event);
+  void lost(const char *reason);
+  void back();
   void report(const LeaseBook::Overdue &overdue);
   void warn_of_foreign_frame();
   void notify_statistics_when_due();
@@ -78,6 +94,12 @@ class FrameLender {
   std::shared_ptr<Ledger> ledger_;        // from the first start on; leases keep it beyond that
   std::unique_ptr<OverdueWatch> watch_;   // while started, from the first lease-timeout on
   bool started_ = false;
+
+  // Of the streaming thread:
+  StreamJoint joint_;
+  guint32 stream_ = GST_SEQNUM_INVALID;
+
+  SourceRestarter restarter_;
 };
 
 }  // namespace cudacam

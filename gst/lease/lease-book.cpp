@@ -56,7 +56,13 @@ LeaseBook::Taken LeaseBook::take(const std::string &name, Clock::time_point now)
 
 bool LeaseBook::release(std::uint64_t id, Clock::time_point now) {
   const auto entry = entries_.find(id);
-  if (entry == entries_.end()) return lost_.erase(id) != 0;
+  if (entry == entries_.end()) {
+    const auto lost = lost_.find(id);
+    if (lost == lost_.end()) return false;
+    --lost->second.holder->lost;
+    lost_.erase(lost);
+    return true;
+  }
   auto &row = entry->second.holder->row;
   row.held.add(std::chrono::duration_cast<HoldTimes::Duration>(now - entry->second.since));
   --row.leases;
@@ -75,6 +81,7 @@ unsigned LeaseBook::revoke(const std::optional<std::string> &holder) {
       continue;
     }
     lost_.insert(*entry);
+    ++entry->second.holder->lost;
     --row.leases;
     ++row.revoked;
     ++counts_.revoked;
@@ -132,9 +139,27 @@ std::optional<LeaseBook::Clock::time_point> LeaseBook::next_overdue(Clock::durat
 }
 
 LeaseBook::Holder &LeaseBook::holder_named(const std::string &name) {
-  const auto [place, fresh] = holders_.try_emplace(name);
-  if (fresh) place->second.row.holder = name;
+  auto place = holders_.find(name);
+  if (place == holders_.end()) {
+    if (holders_.size() >= kMostHolders) forget_idle_holder();
+    place = holders_.try_emplace(name).first;
+    place->second.row.holder = name;
+  }
+  place->second.used = ++step_;
   return place->second;
+}
+
+/// None when all are busy: then leases and queues, and so slots, bound their number.
+void LeaseBook::forget_idle_holder() {
+  auto idlest = holders_.end();
+  for (auto place = holders_.begin(); place != holders_.end(); ++place) {
+    const auto &holder = place->second;
+    if (holder.row.leases || holder.row.queue || holder.lost) continue;
+    if (idlest == holders_.end() || holder.used < idlest->second.used) idlest = place;
+  }
+  if (idlest == holders_.end()) return;
+  holders_.erase(idlest);
+  ++counts_.forgotten;
 }
 
 std::vector<LeaseBook::Outstanding> LeaseBook::outstanding(Clock::time_point now) const {

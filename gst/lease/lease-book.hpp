@@ -57,9 +57,15 @@ class LeaseBook {
     std::uint64_t lent = 0;      ///< = released + revoked + outstanding
     std::uint64_t released = 0;
     std::uint64_t revoked = 0;
-    unsigned outstanding = 0;  ///< lent, not yet released or revoked
-    unsigned lost = 0;         ///< revoked and not yet released
+    unsigned outstanding = 0;     ///< lent, not yet released or revoked
+    unsigned lost = 0;            ///< revoked and not yet released
+    std::uint64_t forgotten = 0;  ///< holders, see kMostHolders
   };
+
+  /// Names that are remembered. When there is one more, the holder is forgotten that has asked for
+  /// nothing for longest, of those without a lease and a queue: with its statistics, and with what
+  /// it has seen. So a reader that makes up a name for each lease costs others nothing.
+  static constexpr std::size_t kMostHolders = 256;
 
   /// One holder, for statistics.
   struct Row {
@@ -136,6 +142,8 @@ class LeaseBook {
   struct Holder {
     Row row;
     std::uint64_t seen = 0;  // number of the newest frame it took
+    std::uint64_t used = 0;  // when it last asked, in steps
+    unsigned lost = 0;       // revoked leases that were not released
     std::deque<FrameRef> frames;
   };
   struct Entry {
@@ -146,15 +154,17 @@ class LeaseBook {
   };
 
   Holder &holder_named(const std::string &name);
+  void forget_idle_holder();
   void forget_frames(Discarded &discarded);
 
   FrameRef newest_;
   std::uint64_t newest_number_ = 0;         // counts published frames from 1
   bool newest_wanted_ = false;              // taken or queued
-  std::map<std::string, Holder> holders_;   // never erased: entries point to them
+  std::map<std::string, Holder> holders_;   // entries point to them
   std::map<std::uint64_t, Entry> entries_;  // leases by id, so oldest first
   std::map<std::uint64_t, Entry> lost_;     // revoked leases by id
   std::uint64_t next_id_ = 1;
+  std::uint64_t step_ = 0;  // counts what holders ask for
   unsigned max_leases_ = 0;
   unsigned drains_ = 0;
   bool stopped_ = false;

@@ -3,6 +3,19 @@
 
 namespace cudacam {
 
+GType reconnect_mode_get_type() {
+  static const GType type = [] {
+    static const GEnumValue values[] = {
+        {static_cast<gint>(ReconnectMode::kEvent), "Send cudacam-reconnect, for a cudacamsrc",
+         "event"},
+        {static_cast<gint>(ReconnectMode::kState), "Restart the elements upstream", "state"},
+        {static_cast<gint>(ReconnectMode::kOff), "Only drain", "off"},
+        {0, nullptr, nullptr}};
+    return g_enum_register_static("GstCudaCamSinkReconnectMode", values);
+  }();
+  return type;
+}
+
 void install_sink_properties(GObjectClass *object) {
   const SinkSettings defaults;
   constexpr auto writable =
@@ -26,6 +39,11 @@ void install_sink_properties(GObjectClass *object) {
                         "Leases that one holder can have at once; each holds a slot of the pool "
                         "(0: as many as it likes)",
                         0, G_MAXUINT, defaults.max_leases, writable));
+  g_object_class_install_property(
+      object, SINK_PROP_RECONNECT_MODE,
+      g_param_spec_enum(
+          "reconnect-mode", "Reconnect mode", "What the reconnect signal does after it has drained",
+          reconnect_mode_get_type(), static_cast<gint>(defaults.reconnect_mode), writable));
   time(SINK_PROP_STATISTICS_INTERVAL, "statistics-interval", "Statistics interval",
        "How often a change of statistics is notified while frames arrive, in nanoseconds (0: "
        "never)",
@@ -47,6 +65,9 @@ bool set_sink_property(SinkSettings &settings, guint id, const GValue *value) {
     case SINK_PROP_MAX_LEASES:
       settings.max_leases = g_value_get_uint(value);
       return true;
+    case SINK_PROP_RECONNECT_MODE:
+      settings.reconnect_mode = static_cast<ReconnectMode>(g_value_get_enum(value));
+      return true;
     case SINK_PROP_STATISTICS_INTERVAL:
       settings.statistics_interval = g_value_get_uint64(value);
       return true;
@@ -65,6 +86,9 @@ bool get_sink_property(const SinkSettings &settings, guint id, GValue *value) {
       return true;
     case SINK_PROP_MAX_LEASES:
       g_value_set_uint(value, settings.max_leases);
+      return true;
+    case SINK_PROP_RECONNECT_MODE:
+      g_value_set_enum(value, static_cast<gint>(settings.reconnect_mode));
       return true;
     case SINK_PROP_STATISTICS_INTERVAL:
       g_value_set_uint64(value, settings.statistics_interval);

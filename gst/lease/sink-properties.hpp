@@ -6,11 +6,16 @@
 
 namespace cudacam {
 
+/// How the reconnect signal asks upstream.
+enum class ReconnectMode { kEvent, kState, kOff };
+GType reconnect_mode_get_type();
+
 /// What the user wishes of a sink: the one place that holds the properties' defaults.
 struct SinkSettings {
   GstClockTime drain_timeout = 0;
   GstClockTime lease_timeout = 0;
   guint max_leases = 0;
+  ReconnectMode reconnect_mode = ReconnectMode::kEvent;
   GstClockTime statistics_interval = GST_SECOND;
 };
 
@@ -20,6 +25,7 @@ enum : guint {
   SINK_PROP_DRAIN_TIMEOUT,
   SINK_PROP_LEASE_TIMEOUT,
   SINK_PROP_MAX_LEASES,
+  SINK_PROP_RECONNECT_MODE,
   SINK_PROP_STATISTICS_INTERVAL,
   // The element's own:
   SINK_PROP_STATISTICS,

@@ -45,8 +45,8 @@ void add_lease_statistics(GstStructure *statistics, const Ledger *ledger) {
                     counts.refused, "leases", G_TYPE_UINT64, counts.lent, "released", G_TYPE_UINT64,
                     counts.released, "revoked", G_TYPE_UINT64, counts.revoked, "outstanding",
                     G_TYPE_UINT, counts.outstanding, "lost", G_TYPE_UINT, counts.lost, "waiting",
-                    G_TYPE_UINT, counts.waiting, "holders", GST_TYPE_STRUCTURE, holders.get(),
-                    nullptr);
+                    G_TYPE_UINT, counts.waiting, "forgotten-holders", G_TYPE_UINT64,
+                    counts.forgotten, "holders", GST_TYPE_STRUCTURE, holders.get(), nullptr);
 }
 
 GstMessage *overdue_message(GstElement *element, const LeaseBook::Overdue &overdue) {

@@ -5,11 +5,19 @@
 #include <gst/video/video.h>
 
 #include <memory>
+#include <stdexcept>
+#include <string>
 
 #include "base/ptr.hpp"
 #include "pool/store.hpp"
 
 namespace cudacam {
+
+/// Writing a slot went wrong on the device: its content and its pending work are unknown.
+class WriteError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 class Backend {
  public:
@@ -19,13 +27,15 @@ class Backend {
   virtual std::unique_ptr<SlotSource> slot_source(const GstVideoInfo &info) const = 0;
   /// A buffer pool over `store` of the kind that upstream elements accept.
   virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
+  /// Throws std::runtime_error, with the first error, when the device is beyond use.
+  virtual void check() const {}
   /// Copies a frame of `info` into a slot; finish() must be the next call for it. Throws
-  /// std::runtime_error; then nothing writes the slot any more.
+  /// WriteError, or another std::runtime_error when the slot was not touched; either way the source
+  /// is not read any more.
   virtual void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) = 0;
   /// A frame in a slot is about to leave, written by upstream or copied from `source` (null for the
   /// first). From here on its fence says when it is complete, and `source` is kept until then; with
-  /// `complete`, it is when this returns. Returns whether a thread had to wait. Throws
-  /// std::runtime_error.
+  /// `complete`, it is when this returns. Returns whether a thread had to wait. Throws WriteError.
   virtual bool finish([[maybe_unused]] GstBuffer *slot, [[maybe_unused]] GstBuffer *source,
                       [[maybe_unused]] bool complete) {
     return false;

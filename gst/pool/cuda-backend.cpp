@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
 #include <mutex>
 
 #include "base/error.hpp"
 #include "cuda/compat.hpp"
 #include "cuda/copy.hpp"
+#include "cuda/device-memory.hpp"
+#include "cuda/frame-layout.hpp"
 #include "pool/backend.hpp"
 #include "pool/cuda-slot-fence.hpp"
 #include "pool/slot-pool.hpp"
@@ -27,60 +30,71 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-gint device_of(GstCudaContext *context) {
-  guint device = 0;
-  g_object_get(context, "cuda-device-id", &device, nullptr);
-  return static_cast<gint>(device);
-}
-
-ElementError out_of_memory(GstCudaContext *context, const GstVideoInfo &info) {
+/// Out of memory: with what is left of it.
+NoMemory out_of_memory(GstCudaContext *context, const CudaError &error) {
+  const ContextScope scope(context);
   size_t free = 0, total = 0;
-  std::string room = "an unknown number of";
-  try {
-    const ContextScope scope(context);
-    driver().cuMemGetInfo(&free, &total);
-    room = std::to_string(free);
-  } catch (const std::exception &error) {
-    room += std::string(" (") + error.what() + ")";
-  }
-  return ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
-                      "Not enough GPU memory on CUDA device " + std::to_string(device_of(context)) +
-                          " for a slot of " + std::to_string(info.size) + " bytes; " + room +
-                          " bytes are free. Use fewer or smaller cameras, or fewer slots.");
+  const auto known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
+  return NoMemory(error.what() +
+                  (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
 }
 
 class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
             const GstVideoInfo &info)
-      : context_(share(context)), streams_(std::move(streams)), layout_(info) {}
+      : context_(share(context)),
+        streams_(std::move(streams)),
+        layout_(frame_layout(info, DeviceMemory::row_alignment(context))),
+        bytes_(DeviceMemory::rounded(context, layout_.size)) {}
 
   MemoryPtr allocate() override {
-    auto memory = compat::allocate(context_.get(), streams_->producer(), &layout_);
-    if (!memory) throw out_of_memory(context_.get(), layout_);
-    layout_ = GST_CUDA_MEMORY_CAST(memory.get())->info;
-    return memory;
+    expect_working_process();
+    try {
+      return compat::wrap(context_.get(), streams_->producer(), layout_,
+                          DeviceMemory::allocate(context_.get(), layout_.size));
+    } catch (const CudaError &error) {
+      if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
+      throw out_of_memory(context_.get(), error);
+    }
   }
+  gsize bytes() const override { return bytes_; }
   const GstVideoInfo &layout() const override { return layout_; }
   std::unique_ptr<SlotFence> make_fence() override {
     return std::make_unique<CudaSlotFence>(context_.get(), streams_);
   }
+  bool device_works() const override { return !process_error(); }
 
  private:
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
-  GstVideoInfo layout_;
+  const GstVideoInfo layout_;
+  const gsize bytes_;
 };
+
+/// GStreamer says only that there is no context; the driver, to the calls that lead to one, says
+/// why.
+std::string why_no_context(gint device) {
+  try {
+    driver().cuInit(0u);
+    CUdevice found = 0;
+    driver().cuDeviceGet(&found, std::max(device, 0));
+    CUcontext context = nullptr;
+    driver().cuDevicePrimaryCtxRetain(&context, found);
+    driver().cuDevicePrimaryCtxRelease(found);
+    return "the driver gives a context now";
+  } catch (const std::exception &error) {
+    return error.what();
+  }
+}
 
 class CudaBackend : public Backend {
  public:
-  explicit CudaBackend(GstCudaContext *context) : context_(share(context)) {
-    try {
-      streams_ = std::make_shared<WriteStreams>(context);
-    } catch (const std::exception &error) {
-      throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
-                         name() + ": " + error.what());
-    }
+  explicit CudaBackend(GstCudaContext *context)
+      : context_(share(context)), streams_(std::make_shared<WriteStreams>(context)) {}
+  ~CudaBackend() override {
+    // The driver is not to be called any more, not even to end the context.
+    if (process_error()) (void)context_.release();
   }
 
   std::string name() const override {
@@ -109,10 +123,27 @@ class CudaBackend : public Backend {
   }
 
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
-    copy_frame(info, source, slot, streams_->copies());
+    try {
+      if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
+      copier_->enqueue(info, source, slot, streams_->copies());
+    } catch (const CudaError &error) {
+      throw WriteError(error.what());
+    }
   }
 
   bool finish(GstBuffer *slot, GstBuffer *source, bool complete) override {
+    try {
+      return finish_checked(slot, source, complete);
+    } catch (const CudaError &error) {
+      throw WriteError(error.what());
+    }
+  }
+
+  bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
+  void check() const override { expect_working_process(); }
+
+ private:
+  bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
     try {
@@ -131,11 +162,9 @@ class CudaBackend : public Backend {
     return true;
   }
 
-  bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
-
- private:
-  const CudaContextPtr context_;
+  CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
+  std::unique_ptr<FrameCopier> copier_;  // made by the first copy, on the streaming thread
 };
 
 }  // namespace
@@ -169,19 +198,30 @@ std::shared_ptr<Backend> CudaSide::open(gint device) {
                        std::string("CUDA memory cannot be used: this plugin was built for another "
                                    "GStreamer than the running ") +
                            gst_version_string() + "; rebuild it.");
+  const auto number = std::to_string(std::max(device, 0));
+  const auto cannot = [&](const std::string &why) {
+    return ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
+                        "CUDA device " + number + " cannot be used: " + why +
+                            ". Check the NVIDIA driver with nvidia-smi, or use system memory.");
+  };
+  if (const auto *error = process_error()) throw cannot(CudaError(*error).what());
   std::lock_guard lock(impl_->mutex);
   if (!gst_cuda_load_library() ||
       !gst_cuda_ensure_element_context(impl_->element, device, &impl_->context))
-    throw ElementError(
-        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND,
-        "No CUDA device " + (device < 0 ? std::string("") : std::to_string(device) + " ") +
-            "can be used: check the NVIDIA driver with nvidia-smi, or use system memory.");
-  return std::make_shared<CudaBackend>(impl_->context);
+    throw cannot(why_no_context(device));
+  try {
+    return std::make_shared<CudaBackend>(impl_->context);
+  } catch (const std::exception &error) {
+    throw cannot(error.what());
+  }
 }
 
 void CudaSide::close() {
   std::lock_guard lock(impl_->mutex);
-  gst_clear_object(&impl_->context);
+  if (process_error())
+    impl_->context = nullptr;  // left behind: to end it would be a call to the driver
+  else
+    gst_clear_object(&impl_->context);
 }
 
 }  // namespace cudacam

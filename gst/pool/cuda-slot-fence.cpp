@@ -21,6 +21,17 @@ gboolean guarded_call(gpointer fence, GError **error, Call &&call) {
   }
 }
 
+/// GStreamer says only that it got no stream: asks the driver for one, which says why.
+std::shared_ptr<compat::ProducerStream> producer_stream(GstCudaContext *context) {
+  expect_working_process();
+  auto stream = compat::make_producer_stream(context);
+  if (stream) return stream;
+  { const Stream asked(context); }
+  stream = compat::make_producer_stream(context);
+  if (!stream) throw std::runtime_error("no CUDA stream can be made");
+  return stream;
+}
+
 constexpr GstCudaCamFenceFuncs kFuncs = {
     [](gpointer fence, GError **error) {
       return guarded_call(fence, error, [](Fence &it) { it.wait(); });
@@ -42,8 +53,7 @@ constexpr GstCudaCamFenceFuncs kFuncs = {
 }  // namespace
 
 WriteStreams::WriteStreams(GstCudaContext *context)
-    : context_(share(context)), producer_(compat::make_producer_stream(context)) {
-  if (!producer_) throw std::runtime_error("no CUDA stream can be made");
+    : context_(share(context)), producer_(producer_stream(context)) {
 }
 
 StreamView WriteStreams::copies() {

@@ -47,6 +47,7 @@ class CudaSlotFence : public SlotFence {
   void order(Writer writer) override { fence_->order_writer(stream_of(writer)); }
   void begin_write() override { fence_->begin_write(); }
   bool pending() override { return fence_->pending(nullptr) != Fence::Pending::kNothing; }
+  void settle() noexcept override { fence_->settle(); }
   GstCudaCamFence *handle() const override { return handle_; }
 
   Fence &fence() { return *fence_; }

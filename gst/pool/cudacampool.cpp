@@ -36,6 +36,8 @@ enum : guint {
   PROP_CAMERA_NAME,
   PROP_CUDA_DEVICE_ID,
   PROP_SYNC_MODE,
+  PROP_MIN_REUSE_DELAY,
+  PROP_VRAM_BUDGET,
   PROP_STATISTICS
 };
 }  // namespace
@@ -86,10 +88,7 @@ static gboolean gst_cuda_cam_pool_stop(GstBaseTransform *transform) {
 }
 
 static gboolean gst_cuda_cam_pool_set_caps(GstBaseTransform *transform, GstCaps *caps, GstCaps *) {
-  return guarded(transform, [&] {
-    filter_of(transform).set_caps(caps);
-    return TRUE;
-  });
+  return guarded(transform, [&] { return gboolean{filter_of(transform).set_caps(caps)}; });
 }
 
 static gboolean gst_cuda_cam_pool_propose_allocation(GstBaseTransform *transform, GstQuery *,
@@ -101,7 +100,15 @@ static gboolean gst_cuda_cam_pool_propose_allocation(GstBaseTransform *transform
 /// Frames are in our slots already or will be copied there: downstream's pools are not for us.
 static gboolean gst_cuda_cam_pool_decide_allocation(GstBaseTransform *transform, GstQuery *query) {
   filter_of(transform).decide_allocation(query);
+  // Or the base class would activate them.
+  while (gst_query_get_n_allocation_pools(query)) gst_query_remove_nth_allocation_pool(query, 0);
   return TRUE;
+}
+
+/// Never called, since generate_output does the work. Without it the base class takes us for an
+/// element that works in place, and does not ask downstream about allocation.
+static GstFlowReturn gst_cuda_cam_pool_transform(GstBaseTransform *, GstBuffer *, GstBuffer *) {
+  return GST_FLOW_NOT_SUPPORTED;
 }
 
 static gboolean gst_cuda_cam_pool_query(GstBaseTransform *transform, GstPadDirection direction,
@@ -124,6 +131,7 @@ static GstFlowReturn gst_cuda_cam_pool_generate_output(GstBaseTransform *transfo
   *result = nullptr;
   cudacam::BufferPtr frame(std::exchange(transform->queued_buf, nullptr));
   if (!frame) return GST_FLOW_OK;
+  if (filter_of(transform).failed()) return GST_FLOW_ERROR;  // it was said why
   return guarded(transform, [&] {
     *result = filter_of(transform).process(std::move(frame)).release();
     return GST_FLOW_OK;
@@ -148,6 +156,12 @@ static void gst_cuda_cam_pool_set_property(GObject *object, guint id, const GVal
     case PROP_CUDA_DEVICE_ID:
       settings.device = g_value_get_int(value);
       break;
+    case PROP_MIN_REUSE_DELAY:
+      settings.min_reuse_delay = g_value_get_uint64(value);
+      break;
+    case PROP_VRAM_BUDGET:
+      settings.vram_budget = g_value_get_uint64(value);
+      break;
     case PROP_SYNC_MODE:
       settings.sync_mode = static_cast<SlotFilter::SyncMode>(g_value_get_enum(value));
       break;
@@ -168,6 +182,10 @@ static void gst_cuda_cam_pool_get_property(GObject *object, guint id, GValue *va
       return g_value_set_string(value, name.empty() ? nullptr : name.c_str());
     case PROP_CUDA_DEVICE_ID:
       return g_value_set_int(value, settings.device);
+    case PROP_MIN_REUSE_DELAY:
+      return g_value_set_uint64(value, settings.min_reuse_delay);
+    case PROP_VRAM_BUDGET:
+      return g_value_set_uint64(value, settings.vram_budget);
     case PROP_SYNC_MODE:
       return g_value_set_enum(value, static_cast<gint>(settings.sync_mode));
     case PROP_STATISTICS:
@@ -217,6 +235,17 @@ static void install_properties(GObjectClass *object) {
           static_cast<gint>(SlotFilter::Settings{}.sync_mode),
           GParamFlags(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)));
   g_object_class_install_property(
+      object, PROP_MIN_REUSE_DELAY,
+      g_param_spec_uint64("min-reuse-delay", "Minimum reuse delay",
+                          "A released slot is not written again sooner (ns)", 0, G_MAXINT64,
+                          SlotFilter::Settings{}.min_reuse_delay, at_start));
+  g_object_class_install_property(
+      object, PROP_VRAM_BUDGET,
+      g_param_spec_uint64("vram-budget", "VRAM budget",
+                          "Bytes that all generations of slots may take together; frames that find "
+                          "no room are dropped (0: no limit)",
+                          0, G_MAXUINT64, SlotFilter::Settings{}.vram_budget, at_start));
+  g_object_class_install_property(
       object, PROP_STATISTICS,
       g_param_spec_boxed("statistics", "Statistics", "Slots, bytes and frames", GST_TYPE_STRUCTURE,
                          GParamFlags(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
@@ -237,6 +266,7 @@ static void gst_cuda_cam_pool_class_init(GstCudaCamPoolClass *klass) {
   transform->decide_allocation = gst_cuda_cam_pool_decide_allocation;
   transform->query = gst_cuda_cam_pool_query;
   transform->sink_event = gst_cuda_cam_pool_sink_event;
+  transform->transform = gst_cuda_cam_pool_transform;
   transform->generate_output = gst_cuda_cam_pool_generate_output;
   install_properties(object);
 

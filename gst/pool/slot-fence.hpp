@@ -13,7 +13,8 @@ enum class Writer {
   kCopy,      ///< we, from a frame in other memory
 };
 
-/// One for each slot. Never waits; throws CudaError. Any thread; only one at a time is a writer.
+/// One for each slot. Never waits, but for settle(); throws CudaError. Any thread; only one at a
+/// time is a writer.
 class SlotFence {
  public:
   virtual ~SlotFence() = default;
@@ -24,6 +25,8 @@ class SlotFence {
   virtual void begin_write() = 0;
   /// Whether a GPU still works on the slot.
   virtual bool pending() = 0;
+  /// Blocks until it does not.
+  virtual void settle() noexcept = 0;
   /// What readers see of it; owned by this.
   virtual GstCudaCamFence *handle() const = 0;
 };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pool/slot-filter.hpp"
 
-#include <algorithm>
+#include <gst/base/gstbasetransform.h>
+
+#include <chrono>
 #include <utility>
 
 #include "base/error.hpp"
@@ -33,10 +35,8 @@ void copy_metas(GstBuffer *source, GstBuffer *target) {
       target);
 }
 
-bool same_pictures(const GstVideoInfo &a, const GstVideoInfo &b) {
-  return GST_VIDEO_INFO_FORMAT(&a) == GST_VIDEO_INFO_FORMAT(&b) &&
-         GST_VIDEO_INFO_WIDTH(&a) == GST_VIDEO_INFO_WIDTH(&b) &&
-         GST_VIDEO_INFO_HEIGHT(&a) == GST_VIDEO_INFO_HEIGHT(&b);
+SlotTable::Time now() {
+  return std::chrono::steady_clock::now().time_since_epoch();
 }
 
 }  // namespace
@@ -52,17 +52,42 @@ void SlotFilter::start() {
 }
 
 void SlotFilter::stop() {
-  State last;
+  generations_.close();
   {
     std::lock_guard lock(lock_);
-    last = std::exchange(state_, {});
+    state_ = {};
   }
   cuda_.close();
 }
 
-/// The slots for frames of these caps: the current ones, or new ones when size or format changed.
-/// The old ones live on until their last reader is done.
-std::shared_ptr<Store> SlotFilter::store_for(GstCaps *caps) {
+/// Runs `body`; an error gets the camera's name and is the last one until the element starts again.
+template <class Body>
+auto SlotFilter::reporting(Body &&body) -> decltype(body()) {
+  const auto note = [&](GQuark domain, int code, const std::string &text) {
+    std::lock_guard lock(lock_);
+    state_.failed = true;
+    return ElementError(domain, code, "Camera " + camera_locked() + ": " + text);
+  };
+  try {
+    return body();
+  } catch (const ElementError &error) {
+    throw note(error.domain(), error.code(), error.what());
+  } catch (const std::exception &error) {
+    const auto backend = generations_.backend();
+    throw note(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED,
+               (backend ? backend->name() + ": " : "") + error.what());
+  }
+}
+
+bool SlotFilter::set_caps(GstCaps *caps) {
+  if (failed()) return false;
+  reporting([&] { prepare(caps); });
+  return true;
+}
+
+/// Sees to slots for frames of these caps: the current ones, or those of a new generation when
+/// size, format or memory changed.
+void SlotFilter::prepare(GstCaps *caps) {
   GstVideoInfo info;
   if (!gst_video_info_from_caps(&info, caps))
     throw ElementError(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
@@ -71,48 +96,66 @@ std::shared_ptr<Store> SlotFilter::store_for(GstCaps *caps) {
   const bool cuda = features && gst_caps_features_contains(features, "memory:CUDAMemory");
 
   std::unique_lock lock(lock_);
-  if (state_.store && cuda == state_.cuda && same_pictures(state_.info, info)) return state_.store;
+  if (state_.prepared && cuda == state_.cuda && same_pictures(state_.info, info)) return;
+  auto backend = state_.prepared && cuda == state_.cuda ? generations_.backend() : nullptr;
   const auto settings = settings_;
-  const auto generation = state_.generation + 1;
-  auto backend = state_.backend && cuda == state_.cuda ? state_.backend : nullptr;
   lock.unlock();
 
   if (!backend) backend = cuda ? cuda_.open(settings.device) : system_backend();
-  const auto source = backend->slot_source(info);
-  const auto store = Store::create(*source, settings.slots, generation);
-  GST_INFO_OBJECT(element_,
-                  "generation %" G_GUINT64_FORMAT ": %u+1 slots, %" G_GSIZE_FORMAT " bytes in %s",
-                  generation, settings.slots, store->bytes(), backend->name().c_str());
-
-  std::shared_ptr<Store> old;  // its memory is freed after the lock is gone
+  generations_.change(backend, info,
+                      {settings.slots, settings.vram_budget,
+                       SlotTable::Time(static_cast<gint64>(settings.min_reuse_delay))});
   lock.lock();
-  old = std::move(state_.store);
-  auto &earlier = state_.earlier;
-  earlier.erase(std::remove_if(earlier.begin(), earlier.end(),
-                               [](const auto &gone) { return gone.expired(); }),
-                earlier.end());
-  if (old) earlier.push_back(old);
-  state_.backend = backend;
-  state_.store = store;
+  state_.prepared = true;
   state_.cuda = cuda;
   state_.info = info;
-  state_.generation = generation;
-  return store;
+  lock.unlock();
+  fill(true);
+  GST_INFO_OBJECT(element_,
+                  "generation %" G_GUINT64_FORMAT ": %u+1 slots, %u missing, %" G_GSIZE_FORMAT
+                  " bytes for all generations in %s",
+                  generations_.number(), settings.slots, generations_.slots_missing(),
+                  generations_.bytes(), backend->name().c_str());
+}
+
+/// Adds slots that are missing. Unless they are about to be `offered`, upstream is asked to look
+/// for the first ones.
+void SlotFilter::fill(bool offered) {
+  const auto had = generations_.current() != nullptr;
+  const auto lack = generations_.fill(now());
+  if (!offered && !had && generations_.current())
+    gst_base_transform_reconfigure_sink(GST_BASE_TRANSFORM(element_));
+  std::unique_lock lock(lock_);
+  const bool first = !std::exchange(state_.filled, true);
+  if (lack.has_value() == state_.lacking) return;
+  state_.lacking = lack.has_value();
+  lock.unlock();
+  if (!lack) {
+    GST_INFO_OBJECT(element_, "all slots have memory again");
+    return;
+  }
+  // Nothing that could come back: this camera cannot work.
+  if (first && !generations_.any_earlier())
+    throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+                       *lack + ". Use fewer or smaller cameras, or fewer slots.");
+  warn(GST_RESOURCE_ERROR_NO_SPACE_LEFT,
+       *lack + ". Frames without a slot are dropped until there is memory.");
 }
 
 bool SlotFilter::propose_allocation(GstQuery *query) {
   GstCaps *caps = nullptr;
   gst_query_parse_allocation(query, &caps, nullptr);
-  if (!caps) return false;
-  const auto store = store_for(caps);
-  std::shared_ptr<Backend> backend;
-  {
-    std::lock_guard lock(lock_);
-    backend = state_.backend;
-  }
-  const auto face = backend->facade(store);  // cheap, so also for those who did not ask for a pool
-  gst_query_add_allocation_pool(query, face.get(), static_cast<guint>(store->layout().size), 0, 0);
-  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  if (!caps || failed()) return false;
+  reporting([&] {
+    prepare(caps);
+    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+    const auto store = generations_.current();
+    if (!store) return;  // upstream writes elsewhere, and is asked again when there is memory
+    // Cheap, so also for those who did not ask for a pool.
+    const auto face = generations_.backend()->facade(store);
+    gst_query_add_allocation_pool(query, face.get(), static_cast<guint>(store->layout().size), 0,
+                                  0);
+  });
   return true;
 }
 
@@ -136,70 +179,109 @@ void SlotFilter::decide_allocation(GstQuery *query) {
   state_.readers_know_fences = know;
 }
 
-/// A copy of the frame in a slot, in the overflow slot when none is free.
-BufferPtr SlotFilter::into_slot(GstBuffer *frame) {
-  std::unique_lock lock(lock_);
-  const auto store = state_.store;
-  const auto backend = state_.backend;
-  const auto info = state_.info;
-  lock.unlock();
-
-  auto slot = store->take(Writer::kCopy);
-  if (Store::origin(slot.get()) == Store::Origin::kOverflow) return slot;
-  backend->copy(info, frame, slot.get());
-  gst_buffer_copy_into(slot.get(), frame,
-                       GstBufferCopyFlags(GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS), 0,
-                       static_cast<gsize>(-1));
-  copy_metas(frame, slot.get());
-  lock.lock();
-  ++state_.copied;
-  return slot;
+bool SlotFilter::failed() const {
+  std::lock_guard lock(lock_);
+  return state_.failed;
 }
 
-BufferPtr SlotFilter::process(BufferPtr frame) {
+/// The frame in a slot of ours, or a copy of it, with a fence that says when it is complete; null
+/// when no slot is free, or it could not be written.
+BufferPtr SlotFilter::in_slot(BufferPtr frame) {
   std::unique_lock lock(lock_);
-  const auto sequence = state_.frames++;
-  const auto camera = camera_locked();
-  const auto connection = state_.connection;
-  const auto store = state_.store;
-  const auto backend = state_.backend;
+  const auto info = state_.info;
   const auto mode = settings_.sync_mode;
   const bool know_fences = state_.readers_know_fences;
   lock.unlock();
-
+  const auto store = generations_.current();
+  const auto backend = generations_.backend();
   const bool in_auto = mode == SyncMode::kAuto;
   const bool complete =
       mode == SyncMode::kCpu || (in_auto && !know_fences && !backend->stock_readers_wait());
-  // A writer that waits for readers on the GPU is waited for by stock readers on the CPU.
-  store->let_writers_wait(mode == SyncMode::kGpu || (in_auto && know_fences));
-  try {
+  if (store) {
+    // A writer that waits for readers on the GPU is waited for by stock readers on the CPU.
+    store->let_writers_wait(mode == SyncMode::kGpu || (in_auto && know_fences));
     store->rethrow();
-    BufferPtr source;
-    if (Store::origin(frame.get()) == Store::Origin::kForeign)
-      source = std::exchange(frame, into_slot(frame.get()));
-    if (Store::origin(frame.get()) == Store::Origin::kOverflow) {
+  }
+  BufferPtr source;
+  if (Store::origin(frame.get()) == Store::Origin::kForeign) {
+    if (!store) return nullptr;
+    source = std::exchange(frame, store->take(Writer::kCopy));
+  }
+  if (Store::origin(frame.get()) == Store::Origin::kOverflow) return nullptr;
+  try {
+    if (source) backend->copy(info, source.get(), frame.get());
+    const bool waited = backend->finish(frame.get(), source.get(), complete);
+    lock.lock();
+    state_.waited += waited ? 1 : 0;
+    state_.copied += source ? 1 : 0;
+    lock.unlock();
+  } catch (const WriteError &error) {
+    lose_slot(frame.get(), error.what());
+    return nullptr;
+  } catch (const std::exception &error) {
+    throw ElementError(
+        GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
+        "a frame could not be copied into a slot in " + backend->name() + ": " + error.what());
+  }
+  if (source) {
+    gst_buffer_copy_into(frame.get(), source.get(),
+                         GstBufferCopyFlags(GST_BUFFER_COPY_FLAGS | GST_BUFFER_COPY_TIMESTAMPS), 0,
+                         static_cast<gsize>(-1));
+    copy_metas(source.get(), frame.get());
+  }
+  return frame;
+}
+
+/// The slot goes, the camera goes on, as long as there are slots and the device works.
+void SlotFilter::lose_slot(GstBuffer *slot, const std::string &why) {
+  Store::retire(slot);
+  const auto backend = generations_.backend();
+  const auto wanted = settings().slots;
+  const auto left = generations_.current()->attainable(wanted);
+  const auto what =
+      "a frame could not be written into a slot in " + backend->name() + ": " + why + ". ";
+  {
+    std::lock_guard lock(lock_);
+    ++state_.write_errors;
+  }
+  backend->check();
+  if (left < kFewestSlots)
+    throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
+                       what + "Too many slots were lost this way.");
+  warn(GST_RESOURCE_ERROR_WRITE, what + "The frame is dropped and its slot not used again; " +
+                                     std::to_string(left) + " of " + std::to_string(wanted) +
+                                     " slots can be had.");
+}
+
+BufferPtr SlotFilter::process(BufferPtr frame) {
+  return reporting([&]() -> BufferPtr {
+    std::unique_lock lock(lock_);
+    const auto sequence = state_.frames++;
+    const auto camera = camera_locked();
+    const auto connection = state_.connection;
+    lock.unlock();
+
+    if (const auto backend = generations_.backend()) backend->check();
+    fill(false);
+    frame = in_slot(std::move(frame));
+    if (!frame) {
       count_drop(sequence);
       return nullptr;
     }
-    if (backend->finish(frame.get(), source.get(), complete)) {
-      lock.lock();
-      ++state_.waited;
-      lock.unlock();
-    }
-  } catch (const ElementError &) {
-    throw;
-  } catch (const std::exception &error) {
-    throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
-                       "Camera " + camera + ": a frame could not be written into a slot in " +
-                           backend->name() + ": " + error.what());
-  }
-  const auto generation = Store::publish(frame.get());
-  frame.reset(gst_buffer_make_writable(frame.release()));
-  gst_buffer_add_cuda_cam_frame_meta(frame.get(), camera.c_str(), connection, generation, sequence,
-                                     capture_time(frame.get()));
-  lock.lock();
-  state_.dropping = false;
-  return frame;
+    const auto generation = Store::publish(frame.get());
+    frame.reset(gst_buffer_make_writable(frame.release()));
+    gst_buffer_add_cuda_cam_frame_meta(frame.get(), camera.c_str(), connection, generation,
+                                       sequence, capture_time(frame.get()));
+    lock.lock();
+    state_.dropping = false;
+    return std::move(frame);
+  });
+}
+
+void SlotFilter::warn(gint code, const std::string &text) {
+  gst_element_message_full(element_, GST_MESSAGE_WARNING, GST_RESOURCE_ERROR, code,
+                           g_strdup(("Camera " + camera() + ": " + text).c_str()), nullptr,
+                           __FILE__, GST_FUNCTION, __LINE__);
 }
 
 void SlotFilter::count_drop(guint64 sequence) {
@@ -211,11 +293,16 @@ void SlotFilter::count_drop(guint64 sequence) {
   }
   if (first)
     GST_WARNING_OBJECT(element_,
-                       "all slots are held by readers: dropping from frame %" G_GUINT64_FORMAT
-                       "; release frames sooner or raise `slots`",
+                       "no slot is free of readers and of the GPU: dropping from frame "
+                       "%" G_GUINT64_FORMAT "; release frames sooner or raise `slots`",
                        sequence);
   else
     GST_LOG_OBJECT(element_, "dropped frame %" G_GUINT64_FORMAT, sequence);
+}
+
+std::string SlotFilter::camera() const {
+  std::lock_guard lock(lock_);
+  return camera_locked();
 }
 
 std::string SlotFilter::camera_locked() const {
@@ -224,14 +311,7 @@ std::string SlotFilter::camera_locked() const {
 }
 
 void SlotFilter::answer_outstanding(GstQuery *query) const {
-  std::vector<std::shared_ptr<Store>> stores;
-  {
-    std::lock_guard lock(lock_);
-    for (const auto &store : state_.earlier) stores.push_back(store.lock());
-    stores.push_back(state_.store);
-  }
-  for (const auto &store : stores) {
-    if (!store) continue;
+  for (const auto &store : generations_.living()) {
     for (const auto &use : store->uses()) {
       const GstCudaCamOutstanding frame{GST_OBJECT_NAME(element_),
                                         reinterpret_cast<guintptr>(use.memory),
@@ -245,21 +325,47 @@ void SlotFilter::answer_outstanding(GstQuery *query) const {
 }
 
 GstStructure *SlotFilter::statistics() const {
-  std::unique_lock lock(lock_);
-  const auto store = state_.store;
-  lock.unlock();
+  const auto store = generations_.current();
+  const auto backend = generations_.backend();
+  const auto slots = store ? store->counts() : SlotTable::Counts{};
+  const auto memory = backend ? backend->name() : "";
+  const auto missing = generations_.slots_missing();
+  const auto number = generations_.number();
   const auto pending = store ? store->pending() : 0;  // asks the driver
-  lock.lock();
-  const auto slots = state_.store ? state_.store->counts() : SlotTable::Counts{};
-  const auto memory = state_.backend ? state_.backend->name() : "";
-  return gst_structure_new(
+
+  GValue list = G_VALUE_INIT;
+  g_value_init(&list, GST_TYPE_ARRAY);
+  gsize all_bytes = 0;
+  for (const auto &one : generations_.living()) {
+    const auto counts = one->counts();
+    const auto bytes = one->bytes();
+    const auto &layout = one->layout();
+    all_bytes += bytes;
+    GValue item = G_VALUE_INIT;
+    g_value_init(&item, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(
+        &item,
+        gst_structure_new("generation", "generation", G_TYPE_UINT64, one->generation(), "width",
+                          G_TYPE_INT, GST_VIDEO_INFO_WIDTH(&layout), "height", G_TYPE_INT,
+                          GST_VIDEO_INFO_HEIGHT(&layout), "bytes", G_TYPE_UINT64, guint64{bytes},
+                          "slots-out", G_TYPE_UINT, counts.writing + counts.published, "current",
+                          G_TYPE_BOOLEAN, gboolean{one == store}, nullptr));
+    gst_value_array_append_and_take_value(&list, &item);
+  }
+
+  std::lock_guard lock(lock_);
+  auto *result = gst_structure_new(
       "application/x-cudacam-pool-statistics", "camera", G_TYPE_STRING, camera_locked().c_str(),
-      "memory", G_TYPE_STRING, memory.c_str(), "generation", G_TYPE_UINT64, state_.generation,
-      "bytes", G_TYPE_UINT64, guint64{state_.store ? state_.store->bytes() : 0}, "slots-free",
-      G_TYPE_UINT, slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published",
-      G_TYPE_UINT, slots.published, "slots-pending", G_TYPE_UINT, pending, "frames", G_TYPE_UINT64,
-      state_.frames, "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited,
-      "dropped", G_TYPE_UINT64, state_.dropped, nullptr);
+      "memory", G_TYPE_STRING, memory.c_str(), "generation", G_TYPE_UINT64, number, "bytes",
+      G_TYPE_UINT64, guint64{store ? store->bytes() : 0}, "bytes-all-generations", G_TYPE_UINT64,
+      guint64{all_bytes}, "slots", G_TYPE_UINT, slots.usable(), "slots-free", G_TYPE_UINT,
+      slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published", G_TYPE_UINT,
+      slots.published, "slots-pending", G_TYPE_UINT, pending, "slots-retired", G_TYPE_UINT,
+      slots.retired, "slots-missing", G_TYPE_UINT, missing, "frames", G_TYPE_UINT64, state_.frames,
+      "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited, "dropped",
+      G_TYPE_UINT64, state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
+  gst_structure_take_value(result, "generations", &list);
+  return result;
 }
 
 SlotFilter::Settings SlotFilter::settings() const {

@@ -7,10 +7,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "base/ptr.hpp"
 #include "pool/backend.hpp"
+#include "pool/generations.hpp"
 #include "pool/store.hpp"
 
 namespace cudacam {
@@ -33,6 +33,8 @@ class SlotFilter {
     std::string camera_name;
     gint device = -1;
     SyncMode sync_mode = SyncMode::kAuto;
+    guint64 min_reuse_delay = 0;  // nanoseconds
+    guint64 vram_budget = 0;      // bytes; 0: no limit
   };
 
   /// `element` is borrowed and outlives this; messages and log lines are its.
@@ -42,17 +44,18 @@ class SlotFilter {
   void start();
   void stop();
 
-  /// Frames of these caps come: makes slots for them unless the current ones fit. Throws
-  /// ElementError.
-  void set_caps(GstCaps *caps) { store_for(caps); }
-  /// Offers slots for frames of the query's caps. Throws ElementError.
+  /// Frames of these caps come: makes slots for them unless the current ones fit. False after an
+  /// error that was reported before. Throws ElementError.
+  bool set_caps(GstCaps *caps);
+  /// Offers slots for frames of the query's caps. The same.
   bool propose_allocation(GstQuery *query);
   /// Takes note of what downstream answered.
   void decide_allocation(GstQuery *query);
   /// Takes note of what cudacamsrc says of its camera.
   void observe(GstEvent *event);
-  /// The frame in a slot, with its meta; null when it had to be dropped. Throws on errors of the
-  /// GPU.
+  /// Whether an error was reported: no frame is taken any more.
+  bool failed() const;
+  /// The frame in a slot, with its meta; null when it had to be dropped. Throws ElementError.
   BufferPtr process(BufferPtr frame);
 
   void set_context(GstContext *context) { cuda_.set_context(context, settings().device); }
@@ -67,29 +70,37 @@ class SlotFilter {
  private:
   /// What is true while the element runs; written by the streaming thread.
   struct State {
-    std::shared_ptr<Backend> backend;
-    std::shared_ptr<Store> store;
-    std::vector<std::weak_ptr<Store>> earlier;  // generations that may still be read
-    bool cuda = false;                          // what `backend` is for
-    GstVideoInfo info;                          // of the frames that flow now
-    guint64 generation = 0;
+    bool prepared = false;  // for frames as the next two say
+    bool cuda = false;
+    GstVideoInfo info{};
     std::string camera;  // of the source upstream; empty when it does not say
     guint64 connection = 0;
     guint64 frames = 0;
     guint64 copied = 0;
     guint64 waited = 0;
     guint64 dropped = 0;
+    guint64 write_errors = 0;
     bool readers_know_fences = false;
     bool dropping = false;
+    bool filled = false;   // slots were asked for, with whatever success
+    bool lacking = false;  // of memory, and it was said
+    bool failed = false;
   };
 
-  std::shared_ptr<Store> store_for(GstCaps *caps);
-  BufferPtr into_slot(GstBuffer *frame);
+  template <class Body>
+  auto reporting(Body &&body) -> decltype(body());
+  void prepare(GstCaps *caps);
+  void fill(bool offered);
+  BufferPtr in_slot(BufferPtr frame);
+  void lose_slot(GstBuffer *slot, const std::string &why);
+  void warn(gint code, const std::string &text);
   void count_drop(guint64 sequence);
+  std::string camera() const;
   std::string camera_locked() const;
 
   GstElement *const element_;
   CudaSide cuda_;
+  Generations generations_;
   mutable std::mutex lock_;  // guards the two below; never held while calling out
   Settings settings_;
   State state_;

@@ -3,45 +3,94 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
 namespace cudacam {
 
-SlotTable::SlotTable(unsigned slots) : states_(slots, State::kFree) {
-  for (unsigned slot = 0; slot < slots; ++slot) free_.push_back(slot);
+SlotTable::Place &SlotTable::out(unsigned slot, const char *what) {
+  auto &place = places_.at(slot);
+  if (!place.out) throw std::logic_error(std::string("a slot that is not out was ") + what);
+  return place;
 }
 
-std::optional<unsigned> SlotTable::take() {
-  if (free_.empty()) return std::nullopt;
-  const auto slot = free_.front();
-  free_.pop_front();
-  states_[slot] = State::kWriting;
+unsigned SlotTable::add() {
+  const auto empty = std::find_if(places_.begin(), places_.end(),
+                                  [](const Place &place) { return place.state == State::kEmpty; });
+  const auto slot = static_cast<unsigned>(empty - places_.begin());
+  if (empty == places_.end()) places_.emplace_back();
+  places_[slot] = {State::kFree, false};
+  // Behind those that were never written either, before those that were.
+  const auto written =
+      std::find_if(free_.begin(), free_.end(), [](const Free &entry) { return entry.since; });
+  free_.insert(written, {slot, std::nullopt});
   return slot;
 }
 
-void SlotTable::take(unsigned slot) {
-  const auto found = std::find(free_.begin(), free_.end(), slot);
-  if (found == free_.end()) throw std::logic_error("a slot that is not free was taken");
+unsigned SlotTable::attainable(unsigned wanted) const {
+  const auto retired = counts().retired;
+  const auto lost = retired > wanted ? retired - wanted : 0;
+  return wanted > lost ? wanted - lost : 0;
+}
+
+unsigned SlotTable::missing(unsigned wanted) const {
+  const auto goal = attainable(wanted);
+  const auto usable = counts().usable();
+  return goal > usable ? goal - usable : 0;
+}
+
+std::vector<unsigned> SlotTable::free() const {
+  std::vector<unsigned> slots;
+  for (const auto &entry : free_) slots.push_back(entry.slot);
+  return slots;
+}
+
+std::vector<unsigned> SlotTable::rested(Time now) const {
+  std::vector<unsigned> slots;
+  for (const auto &entry : free_)
+    if (!entry.since || now - *entry.since >= reuse_delay_) slots.push_back(entry.slot);
+  return slots;
+}
+
+void SlotTable::remove_free(unsigned slot, State next) {
+  const auto found = std::find_if(free_.begin(), free_.end(),
+                                  [&](const Free &entry) { return entry.slot == slot; });
+  if (found == free_.end()) throw std::logic_error("the slot is not free");
   free_.erase(found);
-  states_[slot] = State::kWriting;
+  places_[slot] = {next, next == State::kWriting};
+}
+
+void SlotTable::take(unsigned slot) {
+  remove_free(slot, State::kWriting);
+}
+
+void SlotTable::give_up(unsigned slot) {
+  remove_free(slot, State::kEmpty);
 }
 
 void SlotTable::publish(unsigned slot) {
-  auto &state = states_.at(slot);
-  if (state == State::kFree) throw std::logic_error("a free slot was published");
-  state = State::kPublished;
+  auto &place = out(slot, "published");
+  if (place.state == State::kRetired) throw std::logic_error("a retired slot was published");
+  place.state = State::kPublished;
 }
 
-void SlotTable::release(unsigned slot) {
-  auto &state = states_.at(slot);
-  if (state == State::kFree) throw std::logic_error("a free slot was released");
-  state = State::kFree;
-  free_.push_back(slot);
+void SlotTable::retire(unsigned slot) {
+  out(slot, "retired").state = State::kRetired;
+}
+
+void SlotTable::release(unsigned slot, Time now) {
+  auto &place = out(slot, "released");
+  place.out = false;
+  if (place.state == State::kRetired) return;
+  place.state = State::kFree;
+  free_.push_back({slot, now});
 }
 
 SlotTable::Counts SlotTable::counts() const {
   Counts counts;
-  for (const auto state : states_) {
-    switch (state) {
+  for (const auto &place : places_) {
+    switch (place.state) {
+      case State::kEmpty:
+        break;
       case State::kFree:
         ++counts.free;
         break;
@@ -50,6 +99,9 @@ SlotTable::Counts SlotTable::counts() const {
         break;
       case State::kPublished:
         ++counts.published;
+        break;
+      case State::kRetired:
+        ++counts.retired;
         break;
     }
   }

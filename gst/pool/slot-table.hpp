@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// States of a fixed number of slots, without GStreamer or CUDA.
+/// States of slots, without GStreamer or CUDA.
 ///
-///     free ──take──> writing ──publish──> published
-///      ^                │                     │
-///      └────────────────┴──────release────────┘
+///     empty ──add──> free ──take──> writing ──publish──> published
+///       ^             │ ^                │ │                  │
+///       └───give_up───┘ └────────────────┼─┴─────release──────┤
+///                                        └─────retire─────────┴──> retired
+///
+/// A *retired* slot had an error while it was written: its content and its pending work are
+/// unknown, so it is never free again. It is replaced by a new slot, at most as many times as slots
+/// are wanted; after that there are fewer.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <optional>
@@ -15,39 +21,73 @@ namespace cudacam {
 
 class SlotTable {
  public:
-  enum class State { kFree, kWriting, kPublished };
+  using Time = std::chrono::nanoseconds;  ///< of any monotonic clock, the same in all calls
+
+  enum class State { kEmpty, kFree, kWriting, kPublished, kRetired };
 
   struct Counts {
     unsigned free = 0;
     unsigned writing = 0;
     unsigned published = 0;
+    unsigned retired = 0;
+    /// Slots that are or will be of use.
+    unsigned usable() const { return free + writing + published; }
   };
 
-  explicit SlotTable(unsigned slots);
+  /// A released slot is not written again before `reuse_delay` has passed.
+  explicit SlotTable(Time reuse_delay = Time::zero()) : reuse_delay_(reuse_delay) {}
 
-  /// The slot that has been free for longest, now writing, or nothing when none is free. Oldest
-  /// first, so that a reader that let go too early still has the longest possible grace.
-  std::optional<unsigned> take();
+  /// A place for one more slot, which is free and has never been written.
+  unsigned add();
 
-  /// The free slots, the one that has been free for longest first.
-  const std::deque<unsigned> &free() const { return free_; }
-  /// One of them, now writing. Throws std::logic_error for a slot that is not free.
+  /// How many slots are to be added so that `wanted` are usable; fewer when more were retired than
+  /// may be replaced.
+  unsigned missing(unsigned wanted) const;
+  /// How many of `wanted` slots there can be after replacements: fewer when more were retired.
+  unsigned attainable(unsigned wanted) const;
+
+  /// The free slots, the one that has been free for longest first, so that a reader that let go too
+  /// early still has the longest possible grace; before them those that were never written.
+  std::vector<unsigned> free() const;
+  /// Those of them that have been free for long enough to be written.
+  std::vector<unsigned> rested(Time now) const;
+  /// A free slot is writing now. Throws std::logic_error for one that is not free.
   void take(unsigned slot);
+  /// A free slot's place is empty now. Throws std::logic_error for one that is not free.
+  void give_up(unsigned slot);
 
   /// The frame is complete and on its way to readers. A slot that is already published stays so:
-  /// one frame may pass twice (behind a tee, say). Throws std::logic_error for a free slot.
+  /// one frame may pass twice (behind a tee, say). Throws std::logic_error for a slot that is not
+  /// out, or is retired.
   void publish(unsigned slot);
 
-  /// The last reference is gone. Throws std::logic_error for a free slot.
-  void release(unsigned slot);
+  /// Writing it went wrong. Throws std::logic_error for a slot that is not out.
+  void retire(unsigned slot);
 
-  State state(unsigned slot) const { return states_.at(slot); }
+  /// The last reference is gone. Throws std::logic_error for a slot that is not out.
+  void release(unsigned slot, Time now);
+
+  State state(unsigned slot) const { return places_.at(slot).state; }
   Counts counts() const;
-  unsigned size() const { return static_cast<unsigned>(states_.size()); }
+  /// Places, empty ones included.
+  unsigned size() const { return static_cast<unsigned>(places_.size()); }
 
  private:
-  std::vector<State> states_;
-  std::deque<unsigned> free_;  // longest free first
+  struct Place {
+    State state = State::kEmpty;
+    bool out = false;  // has a reference outside; a retired slot may or may not
+  };
+  struct Free {
+    unsigned slot;
+    std::optional<Time> since;  // nothing: never written
+  };
+
+  Place &out(unsigned slot, const char *what);
+  void remove_free(unsigned slot, State next);
+
+  const Time reuse_delay_;
+  std::vector<Place> places_;
+  std::deque<Free> free_;  // never written, then longest free first
 };
 
 }  // namespace cudacam

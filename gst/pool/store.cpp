@@ -2,6 +2,7 @@
 #include "pool/store.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace cudacam {
@@ -34,48 +35,136 @@ GstMemory *memory_of(GstBuffer *frame) {
 
 }  // namespace
 
-std::shared_ptr<Store> Store::create(SlotSource &source, unsigned slots, guint64 generation) {
-  auto overflow = source.allocate();
-  const std::shared_ptr<Store> store(new Store(source.layout(), slots, generation));
-  for (unsigned index = 0; index < slots; ++index)
-    store->adopt_memory(index, source.allocate(), source.make_fence());
+std::shared_ptr<Store> Store::create(std::unique_ptr<SlotSource> source, guint64 generation,
+                                     SlotTable::Time reuse_delay) {
+  auto overflow = source->allocate();
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
                             GINT_TO_POINTER(1), nullptr);
-  store->overflow_ = std::move(overflow);
-  return store;
+  return {new Store(std::move(source), std::move(overflow), generation, reuse_delay), end};
 }
 
-Store::Store(const GstVideoInfo &layout, unsigned slots, guint64 generation)
-    : layout_(layout), generation_(generation), table_(slots), slots_(slots) {
+Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
+             SlotTable::Time reuse_delay)
+    : source_(std::move(source)),
+      layout_(source_->layout()),
+      overflow_(std::move(overflow)),
+      generation_(generation),
+      table_(reuse_delay) {
 }
 
-void Store::adopt_memory(unsigned index, MemoryPtr memory, std::unique_ptr<SlotFence> fence) {
-  auto &slot = slots_[index];
-  slot.store = this;
-  slot.index = index;
-  slot.identity = memory.get();
+void Store::add_slot() {
+  auto memory = source_->allocate();
+  std::shared_ptr<SlotFence> fence = source_->make_fence();
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
+  if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
+  std::lock_guard one_at_a_time(taking_);
+  std::lock_guard lock(mutex_);
+  const auto index = table_.add();
+  if (index == slots_.size()) slots_.emplace_back();
+  auto &slot = slots_[index];
+  slot = {this, index, nullptr, nullptr, memory.get(), std::move(fence)};
   gst_mini_object_set_qdata(object, slot_quark(), &slot, nullptr);
   object->dispose = revive;
-  if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
-  slot.fence = std::move(fence);
   slot.memory = std::move(memory);
 }
 
-Store::~Store() {
-  // All slots are free: one that is out would have kept us alive.
-  for (auto &slot : slots_) {
-    if (!slot.memory) continue;  // never filled: create() failed
-    auto *object = GST_MINI_OBJECT_CAST(slot.memory.get());
-    object->dispose = nullptr;
-    gst_mini_object_steal_qdata(object, slot_quark());
+/// Of a slot that is not out.
+Store::Remains Store::empty_locked(Slot &slot) {
+  Remains remains{std::exchange(slot.memory, nullptr), std::exchange(slot.fence, nullptr)};
+  slot.identity = nullptr;
+  auto *object = GST_MINI_OBJECT_CAST(remains.memory.get());
+  object->dispose = nullptr;
+  gst_mini_object_steal_qdata(object, slot_quark());
+  return remains;
+}
+
+/// Frees it, or leaves it behind: see SlotSource::device_works().
+void Store::discard(Remains remains) const {
+  if (!source_->device_works())
+    (void)remains.memory.release();
+  else if (remains.fence)
+    remains.fence->settle();
+}
+
+bool Store::in_use_by_gpu() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot &slot) {
+    try {
+      return slot.fence && slot.fence->pending();
+    } catch (const std::exception &) {
+      return false;  // then there is nothing to wait for either
+    }
+  });
+}
+
+void Store::end(Store *store) {
+  if (!store->in_use_by_gpu()) {
+    delete store;
+    return;
   }
+  static GThreadPool *const waiters =
+      g_thread_pool_new([](gpointer ended, gpointer) { delete static_cast<Store *>(ended); },
+                        nullptr, -1, FALSE, nullptr);
+  g_thread_pool_push(waiters, store, nullptr);
+}
+
+Store::~Store() {
+  // No slot is out: it would have kept us alive.
+  for (auto &slot : slots_)
+    if (slot.identity) discard(empty_locked(slot));
+  discard({std::move(overflow_), nullptr});
+}
+
+unsigned Store::missing(unsigned wanted) const {
+  std::lock_guard lock(mutex_);
+  return table_.missing(wanted);
+}
+
+unsigned Store::attainable(unsigned wanted) const {
+  std::lock_guard lock(mutex_);
+  return table_.attainable(wanted);
+}
+
+void Store::supersede() {
+  std::lock_guard lock(mutex_);
+  superseded_ = true;
+}
+
+void Store::trim() {
+  std::lock_guard one_at_a_time(taking_);
+  std::unique_lock lock(mutex_);
+  if (!superseded_) return;
+  const auto free = table_.free();
+  lock.unlock();
+  for (const auto index : free) {
+    auto &slot = slots_[index];
+    try {
+      if (slot.fence && slot.fence->pending()) continue;
+    } catch (const std::exception &) {
+      continue;  // it stays, since nobody can say whether it is used
+    }
+    lock.lock();
+    table_.give_up(index);
+    auto remains = empty_locked(slot);
+    lock.unlock();
+    discard(std::move(remains));
+  }
+}
+
+void Store::reinstate(guint64 generation) {
+  std::lock_guard lock(mutex_);
+  generation_ = generation;
+  superseded_ = false;
+}
+
+guint64 Store::generation() const {
+  std::lock_guard lock(mutex_);
+  return generation_;
 }
 
 BufferPtr Store::take(Writer writer) {
   std::lock_guard one_at_a_time(taking_);
   const auto choice =
-      choose_slot(free_slots(), [&](unsigned slot) { return readiness(slot, writer); });
+      choose_slot(takeable(), [&](unsigned slot) { return readiness(slot, writer); });
   if (!choice) return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
   auto &slot = slots_[choice->slot];
   if (choice->wait) slot.fence->order(writer);
@@ -110,9 +199,10 @@ void Store::rethrow() {
   if (error) std::rethrow_exception(error);
 }
 
-std::vector<unsigned> Store::free_slots() const {
+std::vector<unsigned> Store::takeable() const {
   std::lock_guard lock(mutex_);
-  return {table_.free().begin(), table_.free().end()};
+  if (superseded_) return {};
+  return table_.rested(std::chrono::steady_clock::now().time_since_epoch());
 }
 
 Readiness Store::readiness(unsigned slot, Writer writer) {
@@ -122,11 +212,15 @@ Readiness Store::readiness(unsigned slot, Writer writer) {
 }
 
 unsigned Store::pending() const {
-  const auto free = free_slots();
-  return static_cast<unsigned>(std::count_if(free.begin(), free.end(), [&](unsigned slot) {
-    const auto &fence = slots_[slot].fence;
+  std::vector<std::shared_ptr<SlotFence>> fences;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto index : table_.free())
+      if (slots_[index].fence) fences.push_back(slots_[index].fence);
+  }
+  return static_cast<unsigned>(std::count_if(fences.begin(), fences.end(), [](const auto &fence) {
     try {
-      return fence && fence->pending();
+      return fence->pending();
     } catch (const std::exception &) {
       return true;  // nobody can say: no frame will be written there either
     }
@@ -150,19 +244,22 @@ gboolean Store::revive(GstMiniObject *object) {
   MemoryPtr memory(GST_MEMORY_CAST(gst_mini_object_ref(object)));
   std::shared_ptr<Store> self;  // dies last, after the lock: it may be the store's end
   auto &store = *slot->store;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
   {
     std::lock_guard lock(store.mutex_);
     self = std::move(slot->self);
     slot->memory = std::move(memory);
-    store.table_.release(slot->index);
+    store.table_.release(slot->index, now);
   }
   return FALSE;  // not to be freed
 }
 
 gsize Store::bytes() const {
-  gsize sum = overflow_ ? overflow_->maxsize : 0;
-  for (const auto &slot : slots_) sum += slot.identity->maxsize;
-  return sum;
+  std::lock_guard lock(mutex_);
+  gsize frames = 1;  // overflow
+  for (const auto &slot : slots_)
+    if (slot.identity) ++frames;
+  return frames * frame_bytes();
 }
 
 SlotTable::Counts Store::counts() const {
@@ -174,7 +271,7 @@ std::vector<Store::Use> Store::uses() const {
   std::vector<Use> result;
   std::lock_guard lock(mutex_);
   for (const auto &slot : slots_)
-    if (!slot.memory)
+    if (slot.identity && !slot.memory)
       result.push_back(
           {slot.identity, static_cast<unsigned>(GST_MINI_OBJECT_REFCOUNT_VALUE(slot.identity))});
   return result;
@@ -197,6 +294,13 @@ guint64 Store::publish(GstBuffer *frame) {
   std::lock_guard lock(store.mutex_);
   store.table_.publish(slot->index);
   return store.generation_;
+}
+
+void Store::retire(GstBuffer *frame) {
+  auto *slot = slot_of(frame);
+  auto &store = *slot->store;
+  std::lock_guard lock(store.mutex_);
+  store.table_.retire(slot->index);
 }
 
 SlotFence *Store::fence(GstBuffer *frame) {

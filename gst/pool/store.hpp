@@ -8,18 +8,22 @@
 /// slot.
 ///
 /// One more slot, *overflow*, is written when all others are held, so that upstream never blocks
-/// and never fails; several frames may be written to it at once, and nobody may read it.
+/// and never fails; several frames may be written to it at once, and nobody may read it. It is
+/// there from the beginning; the slots are added as far as there is memory.
 ///
 /// Ownership: every slot that is out holds a reference to its store, so the store dies after its
-/// last frame. All functions may be called from any thread.
+/// last frame; when a GPU still works on a slot then, on a thread that waits for it, since whoever
+/// let the frame go is not to wait. All functions may be called from any thread.
 #pragma once
 
 #include <gst/video/video.h>
 
 #include <atomic>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include "base/ptr.hpp"
@@ -28,26 +32,51 @@
 
 namespace cudacam {
 
-/// Where slots come from. One call per slot, while a store is made, never later.
+/// There is not enough memory now; what() says what was tried and, where known, how much is free.
+class NoMemory : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Where slots come from. Owned by their store; called by one thread at a time.
 class SlotSource {
  public:
   virtual ~SlotSource() = default;
-  /// Memory for one frame, mapped planes as in layout() afterwards. Throws ElementError with the
-  /// sizes wanted and, where known, free.
+  /// Memory for one frame, mapped planes as in layout() afterwards. Throws NoMemory, or another
+  /// std::runtime_error when the device says something else.
   virtual MemoryPtr allocate() = 0;
   /// Format, strides and offsets of what allocate() returned.
   virtual const GstVideoInfo &layout() const = 0;
+  /// What each allocate() takes of the device's memory; at least layout()'s size.
+  virtual gsize bytes() const { return layout().size; }
   /// What orders a GPU's work on the slot; null where none works on it. Throws CudaError.
   virtual std::unique_ptr<SlotFence> make_fence() { return nullptr; }
+  /// False when the device is beyond use: its memory is then left behind rather than freed, which
+  /// would call the driver. Any thread.
+  virtual bool device_works() const { return true; }
 };
 
 class Store : public std::enable_shared_from_this<Store> {
  public:
-  /// `slots` of memory plus the overflow slot. Throws what `source` throws.
-  static std::shared_ptr<Store> create(SlotSource &source, unsigned slots, guint64 generation);
-  ~Store();
+  /// Only the overflow slot. Throws what `source` throws.
+  static std::shared_ptr<Store> create(std::unique_ptr<SlotSource> source, guint64 generation,
+                                       SlotTable::Time reuse_delay);
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
+
+  /// One more slot. Throws what the source throws. One thread at a time.
+  void add_slot();
+  /// How many slots are to be added for `wanted`; see SlotTable.
+  unsigned missing(unsigned wanted) const;
+  unsigned attainable(unsigned wanted) const;
+
+  /// No frames of this kind come any more: no slot is written.
+  void supersede();
+  /// Frees the slots that are free and that no GPU works on, after supersede(). The driver may wait
+  /// for other work of the device meanwhile.
+  void trim();
+  /// Frames of this kind come again.
+  void reinstate(guint64 generation);
 
   /// A buffer over a slot for `writer`, with its GstVideoMeta: the one that has been free for
   /// longest of those that no GPU works on any more; one that `writer` waits for on the GPU, when
@@ -64,8 +93,11 @@ class Store : public std::enable_shared_from_this<Store> {
   void let_writers_wait(bool may) { writers_wait_ = may; }
 
   const GstVideoInfo &layout() const { return layout_; }
-  guint64 generation() const { return generation_; }
-  /// Of all slots, overflow included.
+  /// The number under which frames are published now: it rises when the store is reinstated.
+  guint64 generation() const;
+  /// Of one slot, rounded as the device rounds.
+  gsize frame_bytes() const { return source_->bytes(); }
+  /// Of all slots, overflow and retired ones included.
   gsize bytes() const;
   SlotTable::Counts counts() const;
   /// How many free slots a GPU still works on.
@@ -83,6 +115,9 @@ class Store : public std::enable_shared_from_this<Store> {
   static Origin origin(GstBuffer *frame);
   /// The frame in a slot is complete. Returns the generation of its store. Only for Origin::kSlot.
   static guint64 publish(GstBuffer *frame);
+  /// The frame in a slot could not be written: the slot is never used again. Only for
+  /// Origin::kSlot.
+  static void retire(GstBuffer *frame);
   /// The fence of a frame's slot; null without one. Only for Origin::kSlot.
   static SlotFence *fence(GstBuffer *frame);
 
@@ -90,32 +125,45 @@ class Store : public std::enable_shared_from_this<Store> {
   struct Slot {
     Store *store;
     unsigned index;
-    MemoryPtr memory;             // while free: the only reference; while out: null
+    MemoryPtr memory;             // while free, or retired: the only reference; while out: null
     std::shared_ptr<Store> self;  // while out: what keeps the store alive
-    GstMemory *identity;          // the same memory, always, not owned
-    std::unique_ptr<SlotFence> fence;
+    GstMemory *identity;          // the same memory, not owned; null in an empty place
+    std::shared_ptr<SlotFence> fence;
+  };
+  /// What is left of a slot that was given up.
+  struct Remains {
+    MemoryPtr memory;
+    std::shared_ptr<SlotFence> fence;
   };
 
-  Store(const GstVideoInfo &layout, unsigned slots, guint64 generation);
-  void adopt_memory(unsigned index, MemoryPtr memory, std::unique_ptr<SlotFence> fence);
-  std::vector<unsigned> free_slots() const;
-  Readiness readiness(unsigned slot, Writer writer);
+  Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
+        SlotTable::Time reuse_delay);
+  ~Store();
+  static void end(Store *store);
+  bool in_use_by_gpu() const;
   BufferPtr wrap(MemoryPtr memory) const;
+  std::vector<unsigned> takeable() const;
+  Readiness readiness(unsigned slot, Writer writer);
+  Remains empty_locked(Slot &slot);
+  void discard(Remains remains) const;
   static Slot *slot_of(GstBuffer *frame);
   static gboolean revive(GstMiniObject *memory);
 
+  const std::unique_ptr<SlotSource> source_;
   const GstVideoInfo layout_;
-  const guint64 generation_;
   MemoryPtr overflow_;
   std::atomic<bool> writers_wait_{false};
 
-  // Held while one is taken, before mutex_: what a GPU does is asked without mutex_, which readers
-  // want, and a free slot that only one thread can take has no new readers meanwhile.
+  // Held while one is taken, added or given up, before mutex_: what a GPU does is asked without
+  // mutex_, which readers want, and a free slot that only one thread can take has no new readers
+  // meanwhile.
   std::mutex taking_;
   mutable std::mutex mutex_;  // guards all below; never held while calling out
+  guint64 generation_;
+  bool superseded_ = false;
   std::exception_ptr error_;
   SlotTable table_;
-  std::vector<Slot> slots_;  // never resized: memories point to their slots
+  std::deque<Slot> slots_;  // grows only, under both locks: memories point to their slots
 };
 
 }  // namespace cudacam

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "base/error.hpp"
 #include "pool/backend.hpp"
 #include "pool/slot-pool.hpp"
 
@@ -33,9 +32,7 @@ class SystemSlots : public SlotSource {
     params.align = kAlignment - 1;
     MemoryPtr memory(gst_allocator_alloc(nullptr, layout_.size, &params));
     if (!memory)
-      throw ElementError(
-          GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
-          "Not enough memory for a frame of " + std::to_string(layout_.size) + " bytes.");
+      throw NoMemory("a frame of " + std::to_string(layout_.size) + " bytes was refused");
     return memory;
   }
   const GstVideoInfo &layout() const override { return layout_; }

@@ -1,74 +1,37 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// cudacampool on system memory: the behaviour that every backend shares.
+/// What cudacampool promises, whatever memory its slots are in: run for system memory and for the
+/// GPU.
 #include <gst/check/gstcheck.h>
-#include <gst/check/gstharness.h>
-#include <gst/video/video.h>
 
-#include <memory>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "base/ptr.hpp"
 #include "frame/camera-event.h"
 #include "frame/frame-meta.h"
+#include "pool-bench.hpp"
+#include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
+using cudacam::test::filled_with;
 using cudacam::test::number;
+using cudacam::test::SimulatedDriver;
+using cudacam::test::TestMemory;
+using Bench = cudacam::test::PoolBench;
 
 namespace {
 
-constexpr const char *kSmall = "video/x-raw,format=NV12,width=64,height=48,framerate=30/1";
-constexpr const char *kLarge = "video/x-raw,format=NV12,width=128,height=96,framerate=30/1";
-constexpr gsize kSmallBytes = 64 * 48 * 3 / 2;
-
-/// A cudacampool between a test that pushes frames and one that pulls them.
-class Bench {
- public:
-  explicit Bench(const char *launch = "cudacampool slots=3", const char *caps = kSmall)
-      : harness_(gst_harness_new_parse(launch)) {
-    gst_harness_set_src_caps_str(harness_, caps);
-    pool_ = gst_harness_find_element(harness_, "cudacampool");
-  }
-  ~Bench() {
-    gst_object_unref(pool_);
-    gst_harness_teardown(harness_);
-  }
-
-  GstElement *pool() const { return pool_; }
-  GstHarness *harness() const { return harness_; }
-  void set_caps(const char *caps) { gst_harness_set_src_caps_str(harness_, caps); }
-
-  /// Pushes a frame that upstream allocated by itself.
-  GstFlowReturn push(guint8 value, gsize bytes = kSmallBytes) {
-    auto *frame = gst_buffer_new_allocate(nullptr, bytes, nullptr);
-    gst_buffer_memset(frame, 0, value, bytes);
-    GST_BUFFER_PTS(frame) = frames_++ * GST_SECOND / 30;
-    return gst_harness_push(harness_, frame);
-  }
-  BufferPtr pull() { return BufferPtr(gst_harness_try_pull(harness_)); }
-  BufferPtr pass(guint8 value, gsize bytes = kSmallBytes) {
-    fail_unless_equals_int(push(value, bytes), GST_FLOW_OK);
-    return pull();
-  }
-
- private:
-  GstHarness *harness_;
-  GstElement *pool_;
-  guint64 frames_ = 0;
-};
-
-bool filled_with(GstBuffer *frame, guint8 value) {
-  GstMapInfo map;
-  fail_unless(gst_buffer_map(frame, &map, GST_MAP_READ));
-  bool same = map.size > 0;
-  for (gsize i = 0; i < map.size; ++i) same = same && map.data[i] == value;
-  gst_buffer_unmap(frame, &map);
-  return same;
-}
+constexpr int kSkipped = 77;
 
 GstMemory *memory(const BufferPtr &frame) {
   return gst_buffer_peek_memory(frame.get(), 0);
+}
+
+guint64 generation(const BufferPtr &frame) {
+  return gst_buffer_get_cuda_cam_frame_meta(frame.get())->generation;
 }
 
 }  // namespace
@@ -76,42 +39,28 @@ GstMemory *memory(const BufferPtr &frame) {
 GST_START_TEST(upstream_writes_straight_into_the_slots) {
   Bench bench;
   for (int i = 0; i < 10; ++i) {
-    // The harness allocates from what the element proposed.
-    auto *frame = gst_harness_create_buffer(bench.harness(), kSmallBytes);
-    gst_buffer_memset(frame, 0, 7, kSmallBytes);
-    auto *written = gst_buffer_peek_memory(frame, 0);
-    fail_unless_equals_int(gst_harness_push(bench.harness(), frame), GST_FLOW_OK);
+    auto frame = bench.write(7);
+    auto *written = memory(frame);
+    fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
     const auto out = bench.pull();
     fail_unless(memory(out) == written);
-    fail_unless(filled_with(out.get(), 7));
+    fail_unless(filled_with(out.get(), bench.info(), 7));
   }
-  fail_unless_equals_uint64(number(bench.pool(), "copied"), 0);
-}
-GST_END_TEST
-
-GST_START_TEST(a_shared_view_of_a_slot_is_still_the_slot) {
-  Bench bench;
-  auto *frame = gst_harness_create_buffer(bench.harness(), kSmallBytes);
-  gst_buffer_memset(frame, 0, 7, kSmallBytes);
-  gst_buffer_replace_all_memory(frame, gst_memory_share(gst_buffer_peek_memory(frame, 0), 0, -1));
-  fail_unless_equals_int(gst_harness_push(bench.harness(), frame), GST_FLOW_OK);
-  fail_unless(filled_with(bench.pull().get(), 7));
   fail_unless_equals_uint64(number(bench.pool(), "copied"), 0);
 }
 GST_END_TEST
 
 GST_START_TEST(foreign_frames_are_copied_once) {
   Bench bench;
-  auto *frame = gst_buffer_new_allocate(nullptr, kSmallBytes, nullptr);
-  gst_buffer_memset(frame, 0, 9, kSmallBytes);
-  GST_BUFFER_PTS(frame) = 3 * GST_SECOND;
-  GST_BUFFER_FLAG_SET(frame, GST_BUFFER_FLAG_DISCONT);
-  gst_buffer_add_video_region_of_interest_meta(frame, "face", 1, 2, 3, 4);
-  auto *source = gst_buffer_peek_memory(frame, 0);
-  gst_harness_push(bench.harness(), frame);
+  auto frame = bench.foreign(9);
+  GST_BUFFER_PTS(frame.get()) = 3 * GST_SECOND;
+  GST_BUFFER_FLAG_SET(frame.get(), GST_BUFFER_FLAG_DISCONT);
+  gst_buffer_add_video_region_of_interest_meta(frame.get(), "face", 1, 2, 3, 4);
+  auto *source = memory(frame);
+  bench.push(std::move(frame));
   const auto out = bench.pull();
   fail_unless(memory(out) != source);
-  fail_unless(filled_with(out.get(), 9));
+  fail_unless(filled_with(out.get(), bench.info(), 9));
   fail_unless_equals_uint64(GST_BUFFER_PTS(out.get()), 3 * GST_SECOND);
   fail_unless(GST_BUFFER_FLAG_IS_SET(out.get(), GST_BUFFER_FLAG_DISCONT));
   fail_unless(gst_buffer_get_video_region_of_interest_meta(out.get()));
@@ -123,7 +72,7 @@ GST_START_TEST(a_held_frame_is_never_overwritten) {
   Bench bench;
   const auto held = bench.pass(1);
   for (int i = 0; i < 50; ++i) fail_unless(bench.pass(2) != nullptr);
-  fail_unless(filled_with(held.get(), 1));
+  fail_unless(filled_with(held.get(), bench.info(), 1));
 }
 GST_END_TEST
 
@@ -131,29 +80,51 @@ GST_START_TEST(drops_and_counts_when_all_slots_are_held) {
   Bench bench;
   std::vector<BufferPtr> held;
   for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
-  for (int i = 0; i < 5; ++i) {
-    fail_unless_equals_int(bench.push(99), GST_FLOW_OK);
-    fail_unless(!bench.pull());
-  }
-  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 5);
-  for (guint8 i = 0; i < 3; ++i) fail_unless(filled_with(held[i].get(), i));
+  for (int i = 0; i < 5; ++i) fail_unless(!bench.pass(99));
+  for (int i = 0; i < 5; ++i) fail_unless(!bench.pass_foreign(99));
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 10);
+  for (guint8 i = 0; i < 3; ++i) fail_unless(filled_with(held[i].get(), bench.info(), i));
 
   held.erase(held.begin());
   const auto next = bench.pass(50);
-  fail_unless(filled_with(next.get(), 50));
+  fail_unless(filled_with(next.get(), bench.info(), 50));
   const auto *meta = gst_buffer_get_cuda_cam_frame_meta(next.get());
-  fail_unless_equals_uint64(meta->sequence, 8);  // three held, five dropped
+  fail_unless_equals_uint64(meta->sequence, 13);  // three held, ten dropped
 }
 GST_END_TEST
 
 GST_START_TEST(acquiring_beyond_the_slots_never_fails) {
   Bench bench;
   std::vector<BufferPtr> written;
-  for (int i = 0; i < 10; ++i)
-    written.emplace_back(gst_harness_create_buffer(bench.harness(), kSmallBytes));
-  for (auto &frame : written)
-    fail_unless_equals_int(gst_harness_push(bench.harness(), frame.release()), GST_FLOW_OK);
+  for (guint8 i = 0; i < 10; ++i) written.push_back(bench.write(i));
+  for (auto &frame : written) fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
   fail_unless_equals_uint64(number(bench.pool(), "dropped"), 7);
+}
+GST_END_TEST
+
+GST_START_TEST(the_slot_that_was_free_for_longest_is_written_next) {
+  Bench bench;
+  auto oldest_frame = bench.pass(1);
+  auto other_frame = bench.pass(2);
+  auto *oldest = memory(other_frame);
+  other_frame.reset();
+  bench.pass(3);  // the third slot, which was never written
+  oldest_frame.reset();
+  fail_unless(memory(bench.pass(4)) == oldest);
+}
+GST_END_TEST
+
+GST_START_TEST(a_released_slot_rests_for_min_reuse_delay) {
+  Bench hour("cudacampool slots=2 min-reuse-delay=3600000000000");
+  fail_unless(hour.pass(1) != nullptr);
+  fail_unless(hour.pass_foreign(2) != nullptr);
+  fail_unless(!hour.pass(3));
+  fail_unless(!hour.pass_foreign(4));
+  fail_unless_equals_uint64(number(hour.pool(), "slots-free"), 2);
+  fail_unless_equals_uint64(number(hour.pool(), "dropped"), 2);
+
+  Bench short_rest("cudacampool slots=2 min-reuse-delay=1");
+  for (int i = 0; i < 10; ++i) fail_unless(short_rest.pass(5) != nullptr);
 }
 GST_END_TEST
 
@@ -161,67 +132,156 @@ GST_START_TEST(a_slot_belongs_to_its_memory_not_to_its_buffer) {
   Bench bench;
   auto frame = bench.pass(1);
   BufferPtr shallow(gst_buffer_copy(frame.get()));
-  BufferPtr region(gst_buffer_copy_region(frame.get(), GST_BUFFER_COPY_MEMORY, 16, 32));
+  auto *shared = gst_memory_ref(memory(frame));
   frame.reset();
   fail_unless_equals_uint64(number(bench.pool(), "slots-published"), 1);
   for (int i = 0; i < 10; ++i) bench.pass(2);
-  fail_unless(filled_with(shallow.get(), 1));
+  fail_unless(filled_with(shallow.get(), bench.info(), 1));
   shallow.reset();
   fail_unless_equals_uint64(number(bench.pool(), "slots-published"), 1);
+  gst_memory_unref(shared);
+  fail_unless_equals_uint64(number(bench.pool(), "slots-free"), 3);
+}
+GST_END_TEST
+
+/// Of a part in system memory; GstCudaMemory has no parts (gst_memory_share() has no function to
+/// call there in 1.22), and gst_buffer_copy_region() refers to the whole.
+GST_START_TEST(a_region_of_a_frame_is_the_frame) {
+  Bench bench;
+  auto frame = bench.pass(1);
+  const bool whole = TestMemory::get().on_gpu();
+  BufferPtr region(gst_buffer_copy_region(frame.get(), GST_BUFFER_COPY_ALL, whole ? 0 : 16,
+                                          whole ? static_cast<gsize>(-1) : 32));
+  fail_unless(region != nullptr);
+  frame.reset();
+  fail_unless_equals_uint64(number(bench.pool(), "slots-published"), 1);
   for (int i = 0; i < 10; ++i) bench.pass(3);
-  fail_unless(filled_with(region.get(), 1));
+  GstMapInfo map;
+  fail_unless(gst_buffer_map(region.get(), &map, GST_MAP_READ));
+  for (gsize i = 0; i < 32; ++i) fail_unless_equals_int(map.data[i], 1);
+  gst_buffer_unmap(region.get(), &map);
   region.reset();
   fail_unless_equals_uint64(number(bench.pool(), "slots-free"), 3);
 }
 GST_END_TEST
 
+GST_START_TEST(a_shared_view_of_a_slot_is_still_the_slot) {
+  Bench bench;
+  auto frame = bench.write(7);
+  if (GST_MEMORY_IS_NO_SHARE(memory(frame)) || TestMemory::get().on_gpu()) return;
+  gst_buffer_replace_all_memory(frame.get(), gst_memory_share(memory(frame), 0, -1));
+  fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
+  fail_unless(filled_with(bench.pull().get(), bench.info(), 7));
+  fail_unless_equals_uint64(number(bench.pool(), "copied"), 0);
+}
+GST_END_TEST
+
 GST_START_TEST(a_slot_whose_view_was_narrowed_comes_back_whole) {
   Bench bench("cudacampool slots=2");
+  gsize whole = 0;
   for (int i = 0; i < 6; ++i) {
     const auto frame = bench.pass(static_cast<guint8>(i));
-    fail_unless_equals_uint64(gst_buffer_get_size(frame.get()), kSmallBytes);
+    if (!whole) whole = gst_buffer_get_size(frame.get());
+    fail_unless_equals_uint64(gst_buffer_get_size(frame.get()), whole);
     gst_memory_resize(memory(frame), 100, 200);
   }
 }
 GST_END_TEST
 
-GST_START_TEST(frames_outlive_the_element) {
+/// A branch that goes on in another thread, and one that keeps what it got.
+GST_START_TEST(every_branch_of_a_tee_holds_the_slot) {
+  Bench bench(
+      "cudacampool name=pool slots=3 ! tee name=t  t. ! queue ! fakesink name=keeper sync=false "
+      "signal-handoffs=true enable-last-sample=false  t. ! identity");
+  const auto keeper =
+      cudacam::adopt(gst_bin_get_by_name(GST_BIN(bench.harness()->element), "keeper"));
+  struct Kept {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::vector<BufferPtr> frames;
+  } kept;
+  g_signal_connect(keeper.get(), "handoff",
+                   G_CALLBACK(+[](GstElement *, GstBuffer *frame, GstPad *, Kept *all) {
+                     std::lock_guard lock(all->mutex);
+                     all->frames.push_back(cudacam::share(frame));
+                     all->arrived.notify_all();
+                   }),
+                   &kept);
+  for (guint8 i = 1; i <= 3; ++i) fail_unless(bench.pass(i) != nullptr);
+  {
+    std::unique_lock lock(kept.mutex);
+    fail_unless(kept.arrived.wait_for(lock, std::chrono::minutes(1),
+                                      [&] { return kept.frames.size() == 3; }));
+  }
+  fail_unless(!bench.pass(9));
+  fail_unless_equals_uint64(number(bench.pool(), "slots-published"), 3);
+  for (guint8 i = 1; i <= 3; ++i)
+    fail_unless(filled_with(kept.frames[i - 1].get(), bench.info(), i));
+  gst_element_set_state(keeper.get(), GST_STATE_NULL);  // its thread has let go, too
+  kept.frames.clear();
+  fail_unless_equals_uint64(number(bench.pool(), "slots-free"), 3);
+}
+GST_END_TEST
+
+GST_START_TEST(frames_outlive_element_pipeline_and_context) {
   std::vector<BufferPtr> held;
+  GstVideoInfo info;
   {
     Bench bench;
-    for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
+    info = bench.info();
+    for (guint8 i = 0; i < 3; ++i) held.push_back(i ? bench.pass(i) : bench.pass_foreign(i));
   }
+  TestMemory::get().forget();
   std::vector<std::thread> readers;
   for (guint8 i = 0; i < 3; ++i)
-    readers.emplace_back([i, frame = std::move(held[i])]() mutable {
-      fail_unless(filled_with(frame.get(), i));
+    readers.emplace_back([i, info, frame = std::move(held[i])]() mutable {
+      fail_unless(filled_with(frame.get(), info, i));
       frame.reset();
     });
   for (auto &reader : readers) reader.join();
+  const SimulatedDriver driver;
+  for (const char *counter : {"memory.live", "stream.live", "context.live"})
+    fail_unless(driver.counter(counter) == 0, "%s is left", counter);
 }
 GST_END_TEST
 
 GST_START_TEST(new_caps_make_a_new_generation_and_keep_old_frames) {
   Bench bench;
-  const auto small = bench.pass(1);
-  bench.set_caps(kLarge);
-  const auto large = bench.pass(2, kSmallBytes * 4);
-  bench.set_caps(kSmall);
-  const auto again = bench.pass(3);
-  fail_unless(filled_with(small.get(), 1));
-  fail_unless(filled_with(large.get(), 2));
-  const guint64 expected[] = {1, 2, 3};
-  const BufferPtr *frames[] = {&small, &large, &again};
-  for (int i = 0; i < 3; ++i)
-    fail_unless_equals_uint64(gst_buffer_get_cuda_cam_frame_meta(frames[i]->get())->generation,
-                              expected[i]);
+  const auto small = bench.info();
+  const auto oldest_frame = bench.pass(1);
+  bench.set_size(Bench::kLarge);
+  const auto large = bench.pass(2);
+  bench.set_size("width=32,height=32");
+  const auto last = bench.pass(3);
+  fail_unless(filled_with(oldest_frame.get(), small, 1));
+  fail_unless(filled_with(last.get(), bench.info(), 3));
+  fail_unless_equals_uint64(generation(oldest_frame), 1);
+  fail_unless_equals_uint64(generation(large), 2);
+  fail_unless_equals_uint64(generation(last), 3);
+}
+GST_END_TEST
+
+GST_START_TEST(a_size_that_comes_back_gets_its_slots_back) {
+  Bench bench;
+  const auto held = bench.pass(1);
+  bench.set_size(Bench::kLarge);
+  bench.pass(2);
+  bench.set_size(Bench::kSmall);
+  fail_unless_equals_uint64(number(bench.pool(), "slots"), 3);
+  for (guint8 i = 0; i < 10; ++i) {
+    const auto frame = bench.pass(5);
+    fail_unless(frame && memory(frame) != memory(held));
+    fail_unless_equals_uint64(generation(frame), 3);
+  }
+  fail_unless_equals_uint64(generation(held), 1);
+  fail_unless(filled_with(held.get(), bench.info(), 1));
 }
 GST_END_TEST
 
 GST_START_TEST(same_size_and_format_keep_the_generation) {
   Bench bench;
   bench.pass(1);
-  bench.set_caps("video/x-raw,format=NV12,width=64,height=48,framerate=25/1");
+  bench.set_size(Bench::kSmall, ",multiview-mode=mono");
   bench.pass(2);
   fail_unless_equals_uint64(number(bench.pool(), "generation"), 1);
 }
@@ -229,12 +289,188 @@ GST_END_TEST
 
 GST_START_TEST(memory_does_not_grow) {
   Bench bench;
-  bench.pass(0);
-  const auto bytes = number(bench.pool(), "bytes");
-  fail_unless(bytes >= 4 * kSmallBytes && bytes < 5 * kSmallBytes);  // three slots and overflow
+  auto frame = bench.pass(0);
+  const auto one = gst_buffer_get_size(frame.get());
+  frame.reset();
+  fail_unless_equals_uint64(number(bench.pool(), "bytes"), 4 * one);  // three slots and overflow
+  const SimulatedDriver driver;
+  const auto allocated = driver.counter("memory.allocated");
   for (int i = 0; i < 200; ++i) bench.pass(1);
-  fail_unless_equals_uint64(number(bench.pool(), "bytes"), bytes);
+  fail_unless_equals_uint64(number(bench.pool(), "bytes"), 4 * one);
   fail_unless_equals_uint64(number(bench.pool(), "generation"), 1);
+  fail_unless_equals_int64(driver.counter("memory.allocated"), allocated);
+}
+GST_END_TEST
+
+/// A camera that cannot decide, with a reader that keeps a frame of either size.
+GST_START_TEST(back_and_forth_between_two_sizes_a_thousand_times) {
+  Bench bench;
+  const SimulatedDriver driver;
+  const auto small = bench.info();
+  const auto oldest_frame = bench.pass(1);
+  bench.set_size(Bench::kLarge);
+  const auto large = bench.info();
+  const auto other_frame = bench.pass(2);
+  guint64 bytes[2] = {};
+  gint64 live[2] = {};
+  for (int i = 0; i < 1000; ++i) {
+    bench.set_size(i % 2 ? Bench::kLarge : Bench::kSmall);
+    fail_unless(bench.pass(3) != nullptr);
+    const auto all = number(bench.pool(), "bytes-all-generations");
+    const auto on_device = driver.counter("memory.bytes");
+    if (i < 2) {
+      bytes[i % 2] = all;
+      live[i % 2] = on_device;
+    }
+    fail_unless_equals_uint64(all, bytes[i % 2]);
+    fail_unless_equals_int64(on_device, live[i % 2]);
+  }
+  fail_unless(filled_with(oldest_frame.get(), small, 1));
+  fail_unless(filled_with(other_frame.get(), large, 2));
+  fail_unless_equals_uint64(number(bench.pool(), "generation"), 1002);
+}
+GST_END_TEST
+
+GST_START_TEST(an_earlier_generation_shrinks_to_what_is_held) {
+  Bench bench("cudacampool slots=4");
+  auto one = bench.pass(1);
+  auto two = bench.pass(2);
+  const auto frame = gst_buffer_get_size(one.get());
+  bench.set_size(Bench::kLarge);
+  bench.pass(3);
+  const auto now = number(bench.pool(), "bytes");
+  const auto all = [&] { return number(bench.pool(), "bytes-all-generations"); };
+  fail_unless_equals_uint64(all(), now + 3 * frame);  // with the overflow slot
+  one.reset();
+  bench.pass(3);
+  fail_unless_equals_uint64(all(), now + 2 * frame);
+  two.reset();  // and with its last reader
+  fail_unless_equals_uint64(all(), now);
+}
+GST_END_TEST
+
+GST_START_TEST(statistics_tell_each_generation) {
+  Bench bench;
+  const auto held = bench.pass(1);
+  bench.set_size(Bench::kLarge);
+  const auto statistics = cudacam::test::statistics(bench.pool());
+  const auto *list = gst_structure_get_value(statistics.get(), "generations");
+  fail_unless_equals_int(gst_value_array_get_size(list), 2);
+  guint64 bytes = 0;
+  for (guint i = 0; i < 2; ++i) {
+    const auto *one = gst_value_get_structure(gst_value_array_get_value(list, i));
+    guint64 number_of = 0, bytes_of = 0;
+    gint width = 0;
+    guint out = 0;
+    gboolean current = FALSE;
+    fail_unless(gst_structure_get(one, "generation", G_TYPE_UINT64, &number_of, "bytes",
+                                  G_TYPE_UINT64, &bytes_of, "width", G_TYPE_INT, &width,
+                                  "slots-out", G_TYPE_UINT, &out, "current", G_TYPE_BOOLEAN,
+                                  &current, nullptr));
+    fail_unless_equals_uint64(number_of, i + 1);
+    fail_unless_equals_int(width, i ? 128 : 64);
+    fail_unless_equals_int(out, i ? 0 : 1);
+    fail_unless_equals_int(current, static_cast<gint>(i));
+    bytes += bytes_of;
+  }
+  fail_unless_equals_uint64(bytes, number(bench.pool(), "bytes-all-generations"));
+}
+GST_END_TEST
+
+namespace {
+
+/// Of one frame of that size, as the device rounds.
+gsize bytes_of(const char *size) {
+  Bench bench("cudacampool", size);
+  return gst_buffer_get_size(bench.pass(0).get());
+}
+
+std::string with_budget(gsize bytes) {
+  return "cudacampool slots=3 camera-name=yard vram-budget=" + std::to_string(bytes);
+}
+
+}  // namespace
+
+GST_START_TEST(a_full_budget_drops_frames_until_old_ones_come_back) {
+  const auto small = bytes_of(Bench::kSmall);
+  const auto large = bytes_of(Bench::kLarge);
+  // Room for the large generation, and for one frame and the overflow slot of the small one.
+  const auto budget = 4 * large + small;
+  Bench bench(with_budget(budget).c_str());
+  std::vector<BufferPtr> held;
+  const auto info = bench.info();
+  for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
+  bench.set_size(Bench::kLarge);
+
+  // The first readers hold too much of it. What is there is used.
+  const auto slots = number(bench.pool(), "slots");
+  fail_unless(slots < 3);
+  fail_unless_equals_uint64(number(bench.pool(), "slots-missing"), 3 - slots);
+  const auto warning = bench.warning();
+  for (const auto &part : {std::string("yard"), std::to_string(budget), std::to_string(large)})
+    fail_unless(warning.find(part) != std::string::npos, "no %s in: %s", part.c_str(),
+                warning.c_str());
+  std::vector<BufferPtr> large_held;
+  for (int i = 0; i < 5; ++i)
+    if (auto frame = bench.pass(7)) large_held.push_back(std::move(frame));
+  fail_unless_equals_int(large_held.size(), slots);
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 5 - slots);
+  fail_unless(number(bench.pool(), "bytes-all-generations") <= budget);
+  for (guint8 i = 0; i < 3; ++i) fail_unless(filled_with(held[i].get(), info, i));
+
+  held.clear();
+  large_held.clear();
+  for (int i = 0; i < 3; ++i) {
+    large_held.push_back(bench.pass(8));
+    fail_unless(large_held.back() != nullptr);
+  }
+  fail_unless_equals_uint64(number(bench.pool(), "slots-missing"), 0);
+  fail_unless(number(bench.pool(), "bytes-all-generations") <= budget);
+  fail_unless(bench.warning().empty() && bench.error().empty());
+}
+GST_END_TEST
+
+GST_START_TEST(without_room_for_one_frame_nothing_is_offered_until_there_is) {
+  const auto small = bytes_of(Bench::kSmall);
+  const auto large = bytes_of(Bench::kLarge);
+  Bench bench(with_budget(std::max(4 * large, 4 * small)).c_str(), Bench::kLarge);
+  std::vector<BufferPtr> held;
+  for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
+  bench.set_size(Bench::kSmall, "");
+  while (gst_harness_try_pull_upstream_event(bench.harness())) {
+  }
+  if (4 * large > 3 * large + large) return;
+  fail_unless(!bench.negotiate());  // three and the overflow slot fill it
+  for (int i = 0; i < 4; ++i) fail_unless(!bench.pass(5));
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 4);
+  fail_unless_equals_uint64(number(bench.pool(), "slots-missing"), 3);
+  fail_unless(!bench.warning().empty());
+  fail_unless(bench.warning().empty());
+
+  held.clear();
+  fail_unless(bench.pass(6) != nullptr);
+  fail_unless_equals_uint64(number(bench.pool(), "copied"), 1);
+  bool asked = false;  // upstream, to look for slots again
+  while (auto *event = gst_harness_try_pull_upstream_event(bench.harness())) {
+    asked = asked || GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE;
+    gst_event_unref(event);
+  }
+  fail_unless(asked);
+  fail_unless(bench.negotiate());
+  fail_unless(bench.pass(7) != nullptr);
+  fail_unless_equals_uint64(number(bench.pool(), "copied"), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(a_budget_for_less_than_the_slots_is_an_error_at_once) {
+  const auto bytes = bytes_of(Bench::kSmall);
+  Bench bench(with_budget(4 * bytes - 1).c_str());
+  const auto error = bench.error();
+  for (const auto &part :
+       {std::string("yard"), std::to_string(4 * bytes - 1), std::to_string(bytes)})
+    fail_unless(error.find(part) != std::string::npos, "no %s in: %s", part.c_str(), error.c_str());
+  fail_unless(bench.push(bench.foreign(1)) != GST_FLOW_OK);
+  fail_unless(bench.error().empty(), "a second error");
 }
 GST_END_TEST
 
@@ -266,11 +502,11 @@ GST_START_TEST(capture_time_comes_from_the_camera) {
       {"timestamp/x-unix", G_GUINT64_CONSTANT(1700000000) * GST_SECOND + 5}};
   for (const auto &[name, time] : references) {
     Bench bench;
-    auto *frame = gst_harness_create_buffer(bench.harness(), kSmallBytes);
-    auto *reference = gst_caps_new_empty_simple(name);
-    gst_buffer_add_reference_timestamp_meta(frame, reference, time, GST_CLOCK_TIME_NONE);
-    gst_caps_unref(reference);
-    gst_harness_push(bench.harness(), frame);
+    auto frame = bench.write(1);
+    const cudacam::CapsPtr reference(gst_caps_new_empty_simple(name));
+    gst_buffer_add_reference_timestamp_meta(frame.get(), reference.get(), time,
+                                            GST_CLOCK_TIME_NONE);
+    bench.push(std::move(frame));
     const auto out = bench.pull();
     fail_unless_equals_uint64(gst_buffer_get_cuda_cam_frame_meta(out.get())->capture_time,
                               G_GUINT64_CONSTANT(1700000000) * GST_SECOND + 5);
@@ -299,23 +535,36 @@ GST_START_TEST(one_slot_is_refused_with_a_sentence_that_says_what_to_do) {
 GST_END_TEST
 
 GST_START_TEST(state_churn_while_frames_arrive) {
-  auto *harness = gst_harness_new_parse("cudacampool slots=2");
-  gst_harness_set_src_caps_str(harness, kSmall);
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  auto *caps = gst_caps_from_string(kSmall);
-  auto *frame = gst_harness_create_buffer(harness, kSmallBytes);
-  GST_OBJECT_FLAG_SET(harness->sinkpad, GST_PAD_FLAG_NEED_PARENT);
+  Bench bench("cudacampool slots=2");
+  auto *harness = bench.harness();
   gst_harness_set_drop_buffers(harness, TRUE);
-  auto *push = gst_harness_stress_push_buffer_start(harness, caps, &segment, frame);
+  const cudacam::CapsPtr caps(gst_pad_get_current_caps(harness->srcpad));
+  const auto frame = bench.foreign(1);
+  // Frames may meet a stop, at any place, but never a start that comes between them and the events
+  // of their stream, which a stop takes away.
+  std::mutex starting;
+  std::atomic<bool> ended{false};
+  std::thread upstream([&] {
+    while (!ended) {
+      {
+        const std::lock_guard lock(starting);
+        GstSegment segment;
+        gst_segment_init(&segment, GST_FORMAT_TIME);
+        gst_harness_push_event(harness, gst_event_new_stream_start("churn"));
+        gst_harness_push_event(harness, gst_event_new_caps(caps.get()));
+        gst_harness_push_event(harness, gst_event_new_segment(&segment));
+        for (int i = 0; i < 3; ++i) gst_harness_push(harness, gst_buffer_copy(frame.get()));
+      }
+      g_thread_yield();
+    }
+  });
   for (int i = 0; i < 200; ++i) {
     gst_element_set_state(harness->element, GST_STATE_READY);
+    const std::lock_guard lock(starting);
     gst_element_set_state(harness->element, GST_STATE_PLAYING);
   }
-  gst_harness_stress_thread_stop(push);
-  gst_buffer_unref(frame);
-  gst_caps_unref(caps);
-  gst_harness_teardown(harness);
+  ended = true;
+  upstream.join();
 }
 GST_END_TEST
 
@@ -324,17 +573,28 @@ static Suite *cudacampool_suite() {
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, upstream_writes_straight_into_the_slots);
-  tcase_add_test(tests, a_shared_view_of_a_slot_is_still_the_slot);
   tcase_add_test(tests, foreign_frames_are_copied_once);
   tcase_add_test(tests, a_held_frame_is_never_overwritten);
   tcase_add_test(tests, drops_and_counts_when_all_slots_are_held);
   tcase_add_test(tests, acquiring_beyond_the_slots_never_fails);
+  tcase_add_test(tests, the_slot_that_was_free_for_longest_is_written_next);
+  tcase_add_test(tests, a_released_slot_rests_for_min_reuse_delay);
   tcase_add_test(tests, a_slot_belongs_to_its_memory_not_to_its_buffer);
+  tcase_add_test(tests, a_region_of_a_frame_is_the_frame);
+  tcase_add_test(tests, a_shared_view_of_a_slot_is_still_the_slot);
   tcase_add_test(tests, a_slot_whose_view_was_narrowed_comes_back_whole);
-  tcase_add_test(tests, frames_outlive_the_element);
+  tcase_add_test(tests, every_branch_of_a_tee_holds_the_slot);
+  tcase_add_test(tests, frames_outlive_element_pipeline_and_context);
   tcase_add_test(tests, new_caps_make_a_new_generation_and_keep_old_frames);
+  tcase_add_test(tests, a_size_that_comes_back_gets_its_slots_back);
   tcase_add_test(tests, same_size_and_format_keep_the_generation);
   tcase_add_test(tests, memory_does_not_grow);
+  tcase_add_test(tests, back_and_forth_between_two_sizes_a_thousand_times);
+  tcase_add_test(tests, an_earlier_generation_shrinks_to_what_is_held);
+  tcase_add_test(tests, statistics_tell_each_generation);
+  tcase_add_test(tests, a_full_budget_drops_frames_until_old_ones_come_back);
+  tcase_add_test(tests, without_room_for_one_frame_nothing_is_offered_until_there_is);
+  tcase_add_test(tests, a_budget_for_less_than_the_slots_is_an_error_at_once);
   tcase_add_test(tests, frames_say_where_they_come_from);
   tcase_add_test(tests, capture_time_comes_from_the_camera);
   tcase_add_test(tests, one_slot_is_refused_with_a_sentence_that_says_what_to_do);
@@ -342,4 +602,11 @@ static Suite *cudacampool_suite() {
   return suite;
 }
 
-GST_CHECK_MAIN(cudacampool)
+int main(int argc, char **argv) {
+  gst_check_init(&argc, &argv);
+  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
+    g_print("skipped: no GPU\n");
+    return kSkipped;
+  }
+  return gst_check_run_suite(cudacampool_suite(), "cudacampool", __FILE__);
+}

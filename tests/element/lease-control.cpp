@@ -309,6 +309,67 @@ GST_START_TEST(several_sinks_behind_one_tee_lend_the_same_frames) {
 }
 GST_END_TEST
 
+GST_START_TEST(samples_are_for_those_who_want_no_leases) {
+  LeaseBench bench("cudacampool slots=4 name=pool ! cudacamsink");
+  const auto pull = [&](guint64 timeout) {
+    GstSample *sample = nullptr;
+    g_signal_emit_by_name(bench.sink(), "try-pull-sample", timeout, &sample);
+    return sample;
+  };
+  fail_unless(!pull(0));
+  bench.push(1);
+  bench.push(2);
+  auto *sample = pull(kLong);
+  fail_unless(!pull(0));  // it was pulled before
+  auto *buffer = gst_sample_get_buffer(sample);
+  guint8 byte = 0;
+  for (guint8 i = 3; i < 20; ++i) bench.push(i);
+  gst_buffer_extract(buffer, 0, &byte, 1);
+  fail_unless_equals_int(byte, 2);
+  auto *caps = gst_caps_from_string(kCaps);
+  fail_unless(gst_caps_can_intersect(gst_sample_get_caps(sample), caps));
+  gst_caps_unref(caps);
+  fail_unless(flag(bench.drain(kLong), "drained"));  // nobody waits for samples
+  auto waiting = std::async(std::launch::async, [&] { return pull(kLong); });
+  await_waiting_reader(bench.sink());
+  bench.push(20);
+  gst_sample_unref(waiting.get());
+  gst_sample_unref(sample);
+  gst_element_set_state(bench.sink(), GST_STATE_READY);
+  fail_unless(!pull(kLong));
+}
+GST_END_TEST
+
+GST_START_TEST(several_holders_and_sinks_behind_one_tee_share_the_slots) {
+  auto *pipeline = gst_parse_launch(
+      "videotestsrc is-live=true ! video/x-raw,width=16,height=16,framerate=200/1 ! "
+      "cudacampool slots=4 name=pool ! tee name=t t. ! cudacamsink name=a t. ! cudacamsink name=b",
+      nullptr);
+  auto *a = gst_bin_get_by_name(GST_BIN(pipeline), "a");
+  auto *b = gst_bin_get_by_name(GST_BIN(pipeline), "b");
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  const auto acquire = [](GstElement *sink, const char *holder) {
+    return LeasePtr(gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink), holder, kLong, nullptr));
+  };
+  for (int round = 0; round < 50; ++round) {
+    // What one sink does about its readers is nothing to the other.
+    const auto stuck = acquire(a, "stuck");
+    const auto other = acquire(a, "other");
+    fail_unless(acquire(b, "reader") && acquire(b, "second"));
+    GstStructure *answer = nullptr;
+    g_signal_emit_by_name(b, "drain", kLong, &answer);
+    fail_unless(flag(StructurePtr(answer), "drained"));
+    fail_unless_equals_uint64(number(a, "outstanding"), 2);
+  }
+  fail_unless_equals_uint64(holder_number(a, "stuck", "taken"), 50);
+  fail_unless_equals_uint64(holder_number(b, "second", "released"), 50);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(a);
+  gst_object_unref(b);
+  gst_object_unref(pipeline);
+}
+GST_END_TEST
+
 static Suite *lease_control_suite() {
   auto *suite = suite_create("lease-control");
   auto *tests = tcase_create("general");
@@ -325,6 +386,8 @@ static Suite *lease_control_suite() {
   tcase_add_test(tests, the_way_to_ready_waits_for_leases_but_not_for_long);
   tcase_add_test(tests, planes_are_readable_without_gstreamer);
   tcase_add_test(tests, several_sinks_behind_one_tee_lend_the_same_frames);
+  tcase_add_test(tests, several_holders_and_sinks_behind_one_tee_share_the_slots);
+  tcase_add_test(tests, samples_are_for_those_who_want_no_leases);
   return suite;
 }
 

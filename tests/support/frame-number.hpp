@@ -9,6 +9,7 @@
 /// spends one flat macroblock on each and keeps them at bitrates that ruin everything else.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -48,5 +49,26 @@ struct FrameReading {
 bool draw_frame_number(const LumaPlane &plane, uint32_t number);
 
 FrameReading read_frame_number(const ConstLumaPlane &plane);
+
+/// For those who read the picture where the processor cannot: where the marks are, and what the
+/// averages of their blocks mean.
+struct MarkGrid {
+  int block_width;
+  int block_height;
+  int top_y;  // of the first row of blocks
+  int bottom_y;
+};
+
+inline constexpr int kMarkColumns = 16;
+inline constexpr int kMarkRows = 3;
+inline constexpr int kMarkBlocks = kMarkRows * kMarkColumns;
+
+/// None for a picture that is too small.
+std::optional<MarkGrid> mark_grid(int width, int height);
+
+/// Luma averages of the middle quarter of each block, row by row: first the top mark's, then the
+/// bottom mark's.
+using BlockAverages = std::array<uint8_t, 2 * kMarkBlocks>;
+FrameReading read_block_averages(const BlockAverages &averages);
 
 }  // namespace cudacam::test

@@ -10,12 +10,12 @@
 
 namespace {
 
-using cudacam::demo::CameraProcess;
 using cudacam::demo::CameraRecord;
 using cudacam::demo::Clock;
 using cudacam::demo::Outage;
 using cudacam::demo::OutageKind;
 using cudacam::demo::plan_outages;
+using cudacam::test::CameraProcess;
 
 Clock::time_point at(int milliseconds) {
   return Clock::time_point{} + std::chrono::milliseconds(milliseconds);

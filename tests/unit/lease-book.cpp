@@ -5,6 +5,9 @@
 
 #include <gst/check/gstcheck.h>
 
+#include <string>
+#include <vector>
+
 using cudacam::Discarded;
 using cudacam::LeaseBook;
 using Answer = LeaseBook::Answer;
@@ -178,6 +181,48 @@ GST_START_TEST(hold_times_are_those_of_released_leases) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_name_for_each_lease_does_not_make_the_book_grow) {
+  Bench bench;
+  bench.publish(1);
+  bench.set_queue("queue", 1);
+  const auto held = bench.take("holds");
+  const auto lost = bench.take("lost");
+  bench.book.revoke("lost");
+  bench.take("idle");
+  bench.book.release(bench.take("first").id, kStart);
+  const auto names = 3 * LeaseBook::kMostHolders;
+  for (std::size_t i = 0; i < names; ++i) {
+    bench.publish(2);
+    const auto lease = bench.take(("name" + std::to_string(i)).c_str());
+    fail_unless(lease.answer == Answer::kLent);
+    fail_unless(bench.book.release(lease.id, kStart));
+    fail_unless(bench.book.rows().size() <= LeaseBook::kMostHolders);
+  }
+  fail_unless_equals_uint64(bench.book.counts().forgotten, names + 5 - LeaseBook::kMostHolders);
+  fail_unless(bench.row("first").holder.empty());
+  fail_unless_equals_int(bench.row("name767").released, 1);
+  // Who has something is remembered.
+  fail_unless_equals_int(bench.row("holds").leases, 1);
+  fail_unless_equals_int(bench.row("lost").revoked, 1);
+  fail_unless_equals_int(bench.row("queue").queue, 1);
+  fail_unless_equals_int(bench.row("idle").leases, 1);
+  fail_unless(bench.book.release(held.id, kStart) && bench.book.release(lost.id, kStart));
+  fail_unless(!bench.book.release(lost.id, kStart));
+}
+GST_END_TEST
+
+GST_START_TEST(more_holders_than_are_remembered_can_hold_leases) {
+  Bench bench;
+  bench.publish(1);
+  std::vector<std::uint64_t> ids;
+  for (std::size_t i = 0; i < LeaseBook::kMostHolders + 10; ++i)
+    ids.push_back(bench.take(("name" + std::to_string(i)).c_str()).id);
+  fail_unless_equals_int(bench.book.counts().outstanding, ids.size());
+  fail_unless_equals_uint64(bench.book.counts().forgotten, 0);
+  for (const auto id : ids) fail_unless(bench.book.release(id, kStart));
+}
+GST_END_TEST
+
 static Suite *lease_book_suite() {
   auto *suite = suite_create("lease-book");
   auto *tests = tcase_create("general");
@@ -191,6 +236,8 @@ static Suite *lease_book_suite() {
   tcase_add_test(tests, revoking_all_leaves_nothing_for_a_drain_to_wait_for);
   tcase_add_test(tests, an_overdue_lease_is_told_once);
   tcase_add_test(tests, hold_times_are_those_of_released_leases);
+  tcase_add_test(tests, a_name_for_each_lease_does_not_make_the_book_grow);
+  tcase_add_test(tests, more_holders_than_are_remembered_can_hold_leases);
   return suite;
 }
 

@@ -36,10 +36,11 @@ void PictureBuffer::reset() {
 
 bool PictureBuffer::completes_frame(const SliceHeader &slice) const {
   const FrameStore &first = *current_;
-  if (!slice.field || first.fields != (slice.bottom ? kTop : kBottom)) return false;
+  if (!slice.field || first.fields != (slice.bottom ? kTop : kBottom) ||
+      first.frame_num != static_cast<int>(slice.frame_num))
+    return false;
   if (!first.reference) return slice.reference_idc == 0;
-  return slice.reference_idc != 0 && first.frame_num == static_cast<int>(slice.frame_num) &&
-         !slice.idr() && !slice.resets();
+  return slice.reference_idc != 0 && !slice.idr() && !slice.resets();
 }
 
 bool PictureBuffer::start_picture(const SliceHeader &slice,
@@ -70,8 +71,11 @@ void PictureBuffer::fill_gap(const SliceHeader &slice) {
   const int range = 1 << sps_.log2_max_frame_num;
   const int frame_num = static_cast<int>(slice.frame_num);
   if (frame_num != previous_ref_frame_num_) {
-    for (int missing = (previous_ref_frame_num_ + 1) % range; missing != frame_num;
-         missing = (missing + 1) % range) {
+    const int count = (frame_num - previous_ref_frame_num_ - 1 + range) % range;
+    // The others would leave room for these and for the picture itself (measured).
+    const int most = std::max(1, static_cast<int>(sps_.num_ref_frames) - 1);
+    const int first = previous_ref_frame_num_ + 1 + std::max(0, count - most);
+    for (int missing = first % range; missing != frame_num; missing = (missing + 1) % range) {
       if (sps_.gaps_allowed || sps_.num_ref_frames > 1) add_missing_frame(missing);
       previous_ref_frame_num_ = missing;
     }

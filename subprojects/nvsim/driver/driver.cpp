@@ -85,6 +85,8 @@ void Driver::fail(CUresult code, const std::string &why) {
 void Driver::pass_freeze() {
   if (frozen_ == 0) return;
   std::unique_lock<std::mutex> lock(freeze_mutex_);
+  if (frozen_ == 0 || freezer_ == std::this_thread::get_id()) return;
+  const CountedScope frozen(counters, "thread.frozen");
   thawed_.wait(lock, [&] { return frozen_ == 0 || freezer_ == std::this_thread::get_id(); });
 }
 

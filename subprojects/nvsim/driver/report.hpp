@@ -74,6 +74,21 @@ class Counters {
   std::map<std::string, Calls, std::less<>> calls_;
 };
 
+// Counts what lasts for a while: one up, and down again at its end.
+class CountedScope {
+ public:
+  CountedScope(Counters &counters, const char *name) : counters_(counters), name_(name) {
+    counters_.count(name_, 1);
+  }
+  ~CountedScope() { counters_.count(name_, -1); }
+  CountedScope(const CountedScope &) = delete;
+  CountedScope &operator=(const CountedScope &) = delete;
+
+ private:
+  Counters &counters_;
+  const char *const name_;
+};
+
 // The name by which faults and counters know a function: without version and variant suffix.
 std::string_view base_name(std::string_view function);
 

@@ -163,7 +163,8 @@ void learn(const std::vector<Ticket> &tickets) {
 void wait_for(Lock &lock, const std::vector<Ticket> &tickets) {
   for (const Ticket &ticket : tickets) {
     const Ticket::State *state = ticket.state();
-    if (!state) continue;
+    if (!state || state->past()) continue;
+    const CountedScope waiting(Driver::get().counters, "thread.waiting");
     state->timeline->advanced.wait(lock, [&] { return state->past() || Driver::get().ended(); });
   }
   learn(tickets);

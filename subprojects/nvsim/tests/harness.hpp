@@ -29,8 +29,6 @@ struct Registration {
 };
 
 [[noreturn]] void fail(const char *file, int line, const std::string &what);
-// Ends the case as skipped.
-[[noreturn]] void skip(const std::string &why);
 
 template <typename Left, typename Right>
 void check_equal(const Left &left, const Right &right, const char *text, const char *file,

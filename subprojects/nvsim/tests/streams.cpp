@@ -220,6 +220,50 @@ TEST(a_host_function_may_not_call_the_driver) {
   CHECK(reported("from a host function"));
 }
 
+// A value goes through 64 streams and back to the first, ten times round, copied and made anew at
+// each station: any operation out of order loses it.
+TEST(sixty_four_streams_keep_the_order_of_their_events) {
+  constexpr std::size_t kStreams = 64, kRounds = 10, kSize = 4096;
+  start();
+  std::vector<CUstream> streams;
+  std::vector<CUevent> events;
+  std::vector<CUdeviceptr> frames;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    streams.push_back(make_stream());
+    events.push_back(make_event());
+    frames.push_back(make_memory(kSize));
+  }
+  CHECK_OK(cuMemsetD8(frames.back(), 5, kSize));
+  CHECK_OK(cuCtxSynchronize());
+  for (std::size_t i = 0; i < kStreams * kRounds; ++i) {
+    const std::size_t here = i % kStreams, before = (i + kStreams - 1) % kStreams;
+    if (i > 0) CHECK_OK(cuStreamWaitEvent(streams[here], events[before], 0));
+    CHECK_OK(cuMemcpyDtoDAsync(frames[here], frames[before], kSize, streams[here]));
+    CHECK_OK(cuMemsetD8Async(frames[before], 0, kSize, streams[here]));
+    CHECK_OK(cuEventRecord(events[here], streams[here]));
+  }
+  CHECK_OK(cuCtxSynchronize());
+  for (std::size_t i = 0; i < kStreams; ++i)
+    CHECK_EQUAL(byte_at(frames[i]), i + 1 == kStreams ? 5 : 0);
+  CHECK_EQUAL(nvsim_violations(), 0);
+}
+
+TEST(one_held_stream_of_sixty_four_holds_up_no_other) {
+  start();
+  std::vector<CUstream> streams;
+  for (int i = 0; i < 64; ++i) streams.push_back(make_stream());
+  CHECK_EQUAL(nvsim_hold(streams[17], 1), 0);
+  const CUdeviceptr memory = make_memory(64);
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    CHECK_OK(cuMemsetD8Async(memory + i, 1, 1, streams[i]));
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    if (i != 17) CHECK_OK(cuStreamSynchronize(streams[i]));
+  CHECK_EQUAL(nvsim_pending(streams[17]), 1);
+  CHECK_EQUAL(cuStreamQuery(streams[17]), CUDA_ERROR_NOT_READY);
+  CHECK_EQUAL(nvsim_hold(streams[17], 0), 0);
+  CHECK_OK(cuStreamSynchronize(streams[17]));
+}
+
 TEST(there_is_no_limit_on_streams_over_a_life) {
   start();
   const CUdeviceptr memory = make_memory(4096);

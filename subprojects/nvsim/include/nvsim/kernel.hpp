@@ -106,6 +106,8 @@ class KernelVisitor {
 }  // namespace nvsim
 
 // --- CUDA C++ as a host compiler sees it ----------------------------------------------------
+// Types are aligned as on a GPU, where a misaligned access is an error. A host build finds it with
+// -fsanitize=alignment.
 
 #define __global__
 #define __device__
@@ -116,31 +118,31 @@ class KernelVisitor {
 #define __constant__ static const
 #define __shared__ static thread_local
 
-struct uint2 {
+struct alignas(8) uint2 {
   unsigned x, y;
 };
 struct uint3 {
   unsigned x, y, z;
 };
-struct uint4 {
+struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
-struct int2 {
+struct alignas(8) int2 {
   int x, y;
 };
-struct int4 {
+struct alignas(16) int4 {
   int x, y, z, w;
 };
-struct float2 {
+struct alignas(8) float2 {
   float x, y;
 };
-struct float4 {
+struct alignas(16) float4 {
   float x, y, z, w;
 };
-struct uchar2 {
+struct alignas(2) uchar2 {
   unsigned char x, y;
 };
-struct uchar4 {
+struct alignas(4) uchar4 {
   unsigned char x, y, z, w;
 };
 struct dim3 {

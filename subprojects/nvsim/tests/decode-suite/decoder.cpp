@@ -1,113 +1,65 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Decoders as objects of the simulated driver: their memory, their order among streams, their end.
-#include <cuda.h>
-#include <dlfcn.h>
-#include <ffnvcodec/dynlink_cuviddec.h>
-#include <ffnvcodec/dynlink_nvcuvid.h>
-
+#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <thread>
-#include <vector>
 
-#include "tests/harness.hpp"
+#include "tests/decode-suite/field_streams.hpp"
+#include "tests/decode-suite/player.hpp"
+
+using player::Player;
 
 namespace {
 
-template <typename Function>
-Function *cuvid(const char *name) {
-  void *library = dlopen("libnvcuvid.so.1", RTLD_NOW);
-  if (library == nullptr) harness::fail(__FILE__, __LINE__, dlerror());
-  void *address = dlsym(library, name);
-  if (address == nullptr) harness::fail(__FILE__, __LINE__, name);
-  return reinterpret_cast<Function *>(address);
+// Whether another thread comes to stand in a wait that is counted, rather than to be `done`.
+bool ends_up_in(const char *wait, const std::atomic<bool> &done) {
+  while (nvsim_counter(wait) == 0 && !done) std::this_thread::yield();
+  return !done;
 }
 
-#define CUVID(NAME) cuvid<t##NAME>(#NAME)
-
-constexpr unsigned kOutputs = 2;
-
-// A program that decodes a stream and keeps what the parser says is to be shown.
-class Player {
- public:
-  explicit Player(const char *file = "bframes.h264") {
-    const std::string path = std::string(NVSIM_TEST_STREAMS) + "/" + file;
-    std::ifstream stream(path, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(stream), {});
-    CHECK(!bytes_.empty());
-    CUVIDPARSERPARAMS params{};
-    params.CodecType = cudaVideoCodec_H264;
-    params.ulMaxNumDecodeSurfaces = 1;
-    params.pUserData = this;
-    params.pfnSequenceCallback = [](void *self, CUVIDEOFORMAT *format) {
-      return static_cast<Player *>(self)->create(*format);
-    };
-    params.pfnDecodePicture = [](void *self, CUVIDPICPARAMS *picture) {
-      auto *player = static_cast<Player *>(self);
-      player->last_result = CUVID(cuvidDecodePicture)(player->decoder, picture);
-      player->decoded++;
-      return player->last_result == CUDA_SUCCESS ? 1 : 0;
-    };
-    params.pfnDisplayPicture = [](void *self, CUVIDPARSERDISPINFO *next) {
-      static_cast<Player *>(self)->shown.push_back(next->picture_index);
-      return 1;
-    };
-    CHECK_OK(CUVID(cuvidCreateVideoParser)(&parser, &params));
-  }
-
-  // All of the stream; the pictures are not mapped.
-  void play() {
-    CUVIDSOURCEDATAPACKET packet{};
-    packet.payload = bytes_.data();
-    packet.payload_size = bytes_.size();
-    packet.flags = CUVID_PKT_ENDOFSTREAM;
-    CHECK_OK(CUVID(cuvidParseVideoData)(parser, &packet));
-  }
-
-  CUresult map(int index, CUstream stream, CUdeviceptr &address) {
-    CUVIDPROCPARAMS params{};
-    params.progressive_frame = 1;
-    params.output_stream = stream;
-    unsigned long long mapped = 0;
-    const CUresult result = CUVID(cuvidMapVideoFrame64)(decoder, index, &mapped, &pitch, &params);
-    address = mapped;
-    return result;
-  }
-  CUresult unmap(CUdeviceptr address) { return CUVID(cuvidUnmapVideoFrame64)(decoder, address); }
-  CUresult destroy() { return CUVID(cuvidDestroyDecoder)(decoder); }
-
-  CUvideoparser parser = nullptr;
-  CUvideodecoder decoder = nullptr;
-  CUVIDDECODECREATEINFO info{};
-  CUresult last_result = CUDA_SUCCESS;
-  unsigned pitch = 0;
-  int decoded = 0;
-  std::vector<int> shown;
-
- private:
-  int create(const CUVIDEOFORMAT &format) {
-    if (decoder != nullptr) return static_cast<int>(info.ulNumDecodeSurfaces);
-    info.ulWidth = format.coded_width;
-    info.ulHeight = format.coded_height;
-    info.ulNumDecodeSurfaces = format.min_num_decode_surfaces;
-    info.CodecType = format.codec;
-    info.ChromaFormat = format.chroma_format;
-    info.display_area.right = static_cast<short>(format.display_area.right);
-    info.display_area.bottom = static_cast<short>(format.display_area.bottom);
-    info.ulTargetWidth = static_cast<unsigned>(format.display_area.right);
-    info.ulTargetHeight = static_cast<unsigned>(format.display_area.bottom);
-    info.ulNumOutputSurfaces = kOutputs;
-    last_result = CUVID(cuvidCreateDecoder)(&decoder, &info);
-    return last_result == CUDA_SUCCESS ? static_cast<int>(info.ulNumDecodeSurfaces) : 0;
-  }
-
-  std::vector<unsigned char> bytes_;
-};
-
 }  // namespace
+
+// The first picture: luma, then chroma, rows without padding.
+static player::Bytes first_picture(Player &player) {
+  player.play();
+  CUdeviceptr address = 0;
+  CHECK_OK(player.map(player.shown.front(), nullptr, address));
+  const std::size_t width = player.info.ulTargetWidth, rows = player.info.ulTargetHeight * 3 / 2;
+  player::Bytes bytes(width * rows);
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = address;
+  copy.srcPitch = player.pitch;
+  copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+  copy.dstHost = bytes.data();
+  copy.dstPitch = copy.WidthInBytes = width;
+  copy.Height = rows;
+  CHECK_OK(cuMemcpy2D(&copy));
+  CHECK_OK(player.unmap(address));
+  return bytes;
+}
+
+TEST(the_display_area_is_cut_out_of_the_picture) {
+  constexpr std::size_t kLeft = 18, kTop = 10, kWidth = 32, kHeight = 48;
+  harness::start();
+  const auto fields = field_streams::all().front().units;
+  player::Bytes noise = fields[0];
+  noise.insert(noise.end(), fields[1].begin(), fields[1].end());
+  Player whole(noise), part(noise);
+  part.on_create = [](CUVIDDECODECREATEINFO &info) {
+    info.display_area = {kLeft, kTop, kLeft + kWidth, kTop + kHeight};
+    info.ulTargetWidth = kWidth;
+    info.ulTargetHeight = kHeight;
+  };
+  const player::Bytes all = first_picture(whole), cut = first_picture(part);
+  const std::size_t width = whole.info.ulTargetWidth, height = whole.info.ulTargetHeight;
+  for (std::size_t y = 0; y < kHeight * 3 / 2; y++) {
+    const std::size_t from = y < kHeight ? y + kTop : height + y - kHeight + kTop / 2;
+    CHECK(std::equal(&cut[y * kWidth], &cut[(y + 1) * kWidth], &all[from * width + kLeft]));
+  }
+}
 
 TEST(counts_decoders_and_gives_all_memory_back) {
   harness::start();
@@ -225,11 +177,9 @@ TEST(the_engine_waits_for_the_post_processing_of_a_surface) {
     CHECK_OK(player.map(player.shown.back(), nullptr, second));  // waits for the engine
     done = true;
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  CHECK(!done);
+  CHECK(ends_up_in("thread.waiting", done));
   nvsim_hold(stream, 0);
   other.join();
-  CHECK(done);
   CHECK_EQUAL(nvsim_violations(), 0u);
 }
 
@@ -249,36 +199,50 @@ TEST(destroy_waits_for_work_that_reads_a_picture) {
     CHECK_OK(player.destroy());
     done = true;
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  CHECK(!done);
+  CHECK(ends_up_in("thread.waiting", done));
   nvsim_hold(stream, 0);
   other.join();
   CHECK_OK(cuStreamSynchronize(stream));
   CHECK_EQUAL(nvsim_violations(), 0u);
 }
 
+// The decoder's end waits for a held stream, so that the freeze lasts until the test says so.
 TEST(the_driver_freezes_while_a_decoder_is_destroyed) {
   harness::start();
   Player player;
   player.play();
   CUcontext context = nullptr;
   CHECK_OK(cuCtxGetCurrent(&context));
-  nvsim_set_destroy_freeze_ms(150);
-  std::atomic<bool> destroying{false}, destroyed{false};
-  std::thread other([&] {
-    CHECK_OK(cuCtxSetCurrent(context));
-    destroying = true;
+  const CUstream stream = harness::make_stream();
+  nvsim_hold(stream, 1);
+  CHECK_OK(cuMemsetD8Async(harness::make_memory(16), 0, 16, stream));
+  nvsim_set_destroy_freeze_ms(1);
+  std::atomic<bool> destroyed{false}, asked{false};
+  std::thread destroyer([&] {
     CHECK_OK(player.destroy());
     destroyed = true;
   });
-  while (!destroying) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const auto begin = std::chrono::steady_clock::now();
-  std::size_t available = 0, total = 0;
-  CHECK_OK(cuMemGetInfo(&available, &total));
-  const auto waited = std::chrono::steady_clock::now() - begin;
-  CHECK(waited > std::chrono::milliseconds(50));
+  CHECK(ends_up_in("thread.waiting", destroyed));
+  std::thread other([&] {
+    CHECK_OK(cuCtxSetCurrent(context));
+    asked = true;
+  });
+  CHECK(ends_up_in("thread.frozen", asked));
+  nvsim_hold(stream, 0);
+  destroyer.join();
   other.join();
+  CHECK_EQUAL(nvsim_counter("thread.frozen"), 0);
+}
+
+TEST(a_freeze_lasts_as_long_as_it_is_told_to) {
+  harness::start();
+  Player player;
+  player.play();
+  constexpr auto kLasts = std::chrono::milliseconds(60);
+  nvsim_set_destroy_freeze_ms(kLasts.count());
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK_OK(player.destroy());
+  CHECK(std::chrono::steady_clock::now() - begin >= kLasts);
 }
 
 TEST(two_pictures_are_mapped_at_a_time_and_no_more) {

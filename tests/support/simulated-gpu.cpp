@@ -8,26 +8,30 @@
 
 #include "base/ptr.hpp"
 
-namespace cudacam::demo {
+namespace cudacam::test {
 namespace {
 
-using Violations = unsigned (*)();
-
-/// nvsim_violations of nvsim.h; null on a real driver and without one.
-Violations find_violations() {
+/// A function of nvsim.h; null on a real driver and without one.
+template <class Function>
+Function *find(const char *name) {
   static void *const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  return driver ? reinterpret_cast<Violations>(dlsym(driver, "nvsim_violations")) : nullptr;
+  return driver ? reinterpret_cast<Function *>(dlsym(driver, name)) : nullptr;
 }
 
 }  // namespace
 
 bool gpu_is_simulated() {
-  return find_violations() != nullptr;
+  return find<unsigned()>("nvsim_violations") != nullptr;
 }
 
 unsigned simulated_violations() {
-  const Violations violations = find_violations();
+  const auto violations = find<unsigned()>("nvsim_violations");
   return violations ? violations() : 0;
+}
+
+std::int64_t simulated_counter(const char *name) {
+  const auto counter = find<std::int64_t(const char *)>("nvsim_counter");
+  return counter ? counter(name) : 0;
 }
 
 void do_without_gpu() {
@@ -37,4 +41,4 @@ void do_without_gpu() {
   }
 }
 
-}  // namespace cudacam::demo
+}  // namespace cudacam::test

@@ -12,10 +12,10 @@
 #include <cstring>
 #include <stdexcept>
 
-namespace cudacam::demo {
+namespace cudacam::test {
 namespace {
 
-// Between fork and exec: a demo that dies leaves no cameras behind.
+// Between fork and exec: a program that dies leaves no cameras behind.
 void die_with_parent(gpointer) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
@@ -32,7 +32,8 @@ std::string own_folder() {
 
 std::string find_testcam() {
   if (const char *given = std::getenv("CUDACAM_TESTCAM")) return given;
-  for (const char *place : {"/../tests/support/cudacam-testcam", "/cudacam-testcam"}) {
+  for (const char *place :
+       {"/../tests/support/cudacam-testcam", "/../support/cudacam-testcam", "/cudacam-testcam"}) {
     const std::string path = own_folder() + place;
     if (access(path.c_str(), X_OK) == 0) return path;
   }
@@ -47,7 +48,7 @@ CameraProcess::~CameraProcess() {
   kill();
 }
 
-std::vector<std::string> CameraProcess::command() const {
+std::vector<std::string> CameraProcess::command_line() const {
   std::vector<std::string> words = {program_};
   words.insert(words.end(), options_.begin(), options_.end());
   if (url_.empty()) return words;
@@ -58,29 +59,30 @@ std::vector<std::string> CameraProcess::command() const {
 }
 
 void CameraProcess::start() {
-  const std::vector<std::string> words = command();
+  const std::vector<std::string> words = command_line();
   std::vector<char *> arguments;
   for (const std::string &word : words) arguments.push_back(const_cast<char *>(word.c_str()));
   arguments.push_back(nullptr);
   GError *error = nullptr;
   const auto flags = static_cast<GSpawnFlags>(G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH);
   if (!g_spawn_async_with_pipes(nullptr, arguments.data(), nullptr, flags, die_with_parent, nullptr,
-                                &pid_, nullptr, &output_, nullptr, &error)) {
+                                &pid_, &input_, &output_, nullptr, &error)) {
     const std::string reason = error->message;
     g_error_free(error);
     pid_ = -1;
     throw std::runtime_error("cannot start the test camera: " + reason);
   }
   line_.clear();
+  serves_ = false;
 }
 
 bool CameraProcess::ready() {
-  while (output_ >= 0) {
+  while (pid_ > 0 && !serves_) {
     pollfd wanted = {output_, POLLIN, 0};
     if (poll(&wanted, 1, 0) <= 0) return false;
     char byte;
     if (read(output_, &byte, 1) <= 0) {
-      close_output();
+      close_pipes();
       throw std::runtime_error("the test camera " + url_ + " ended instead of serving");
     }
     if (byte != '\n') {
@@ -88,7 +90,7 @@ bool CameraProcess::ready() {
       continue;
     }
     url_ = line_;
-    close_output();
+    serves_ = true;
   }
   return pid_ > 0;
 }
@@ -97,7 +99,7 @@ std::optional<std::string> CameraProcess::ended() {
   int status = 0;
   if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
   pid_ = -1;
-  close_output();
+  close_pipes();
   if (WIFSIGNALED(status)) return std::string("killed by ") + strsignal(WTERMSIG(status));
   return "exit status " + std::to_string(WEXITSTATUS(status));
 }
@@ -108,7 +110,7 @@ void CameraProcess::kill() {
     waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  close_output();
+  close_pipes();
 }
 
 void CameraProcess::freeze() {
@@ -119,9 +121,21 @@ void CameraProcess::thaw() {
   if (pid_ > 0) ::kill(pid_, SIGCONT);
 }
 
-void CameraProcess::close_output() {
-  if (output_ >= 0) close(output_);
-  output_ = -1;
+void CameraProcess::command(const std::string &line) {
+  // What it answered so far is of no interest, but must not fill the pipe.
+  pollfd answers = {output_, POLLIN, 0};
+  char ignored[256];
+  while (poll(&answers, 1, 0) > 0 && read(output_, ignored, sizeof ignored) > 0) continue;
+  const std::string text = line + "\n";
+  if (write(input_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    throw std::runtime_error("the test camera " + url_ + " takes no commands any more");
 }
 
-}  // namespace cudacam::demo
+void CameraProcess::close_pipes() {
+  for (int *pipe : {&input_, &output_}) {
+    if (*pipe >= 0) close(*pipe);
+    *pipe = -1;
+  }
+}
+
+}  // namespace cudacam::test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace cudacam::demo {
+namespace cudacam::test {
 
 /// Main thread only: the children are made to die with the thread that started them.
 class CameraProcess {
@@ -27,24 +27,29 @@ class CameraProcess {
   void kill();    ///< SIGKILL
   void freeze();  ///< SIGSTOP
   void thaw();    ///< SIGCONT
+  /// One line for its standard input, see cudacam-testcam --help; takes effect soon. Throws
+  /// std::runtime_error when the process is gone.
+  void command(const std::string &line);
 
   /// Known once it was ready, and unchanged from then on.
   const std::string &url() const { return url_; }
 
  private:
-  std::vector<std::string> command() const;
-  void close_output();
+  std::vector<std::string> command_line() const;
+  void close_pipes();
 
   const std::string program_;
   const std::vector<std::string> options_;
   std::string url_;
   std::string line_;  // what has come of the first line
+  bool serves_ = false;
   pid_t pid_ = -1;
-  int output_ = -1;  // until the first line is read
+  int input_ = -1;
+  int output_ = -1;  // stays open: a process that answers commands needs somebody to answer to
 };
 
 /// The program beside this one in the build tree or the installation, or in PATH;
 /// $CUDACAM_TESTCAM overrides.
 std::string find_testcam();
 
-}  // namespace cudacam::demo
+}  // namespace cudacam::test

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cuda/mapped-frame.hpp"
+
+#include <stdexcept>
+
+#include "cuda/compat.hpp"
+
+namespace cudacam {
+namespace {
+
+/// The context that all of the buffer's memories are of; null when some are not in CUDA memory.
+GstCudaContext *context_of(GstBuffer *buffer) {
+  GstCudaContext *context = nullptr;
+  for (guint i = 0; i < gst_buffer_n_memory(buffer); ++i) {
+    auto *memory = gst_buffer_peek_memory(buffer, i);
+    if (!gst_is_cuda_memory(memory)) return nullptr;
+    auto *of_this = GST_CUDA_MEMORY_CAST(memory)->context;
+    if (context && of_this != context)
+      throw std::runtime_error("the planes of a frame are in several CUDA contexts");
+    context = of_this;
+  }
+  return context;
+}
+
+/// Whether a frame can be one of `info`: a decoder's may be larger than the picture in it.
+bool same_or_larger(GstVideoFormat format, int width, int height, const GstVideoInfo &info) {
+  return format == GST_VIDEO_INFO_FORMAT(&info) && width >= GST_VIDEO_INFO_WIDTH(&info) &&
+         height >= GST_VIDEO_INFO_HEIGHT(&info);
+}
+
+}  // namespace
+
+MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access)
+    : context_(context_of(buffer)) {
+  const auto *layout = &info;
+  const auto *meta = gst_buffer_get_video_meta(buffer);
+  if (context_) {
+    access = GstMapFlags(access | GST_MAP_CUDA);
+    // Rows are padded, and without a meta only the memory says how.
+    if (!meta) layout = &GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0))->info;
+  }
+  const bool fits =
+      meta ? same_or_larger(meta->format, static_cast<int>(meta->width),
+                            static_cast<int>(meta->height), info)
+           : same_or_larger(GST_VIDEO_INFO_FORMAT(layout), layout->width, layout->height, info);
+  if (!fits) throw std::runtime_error("the frame is not what its caps say");
+  if (!gst_video_frame_map(&frame_, layout, buffer, access))
+    throw std::runtime_error("the frame's memory cannot be mapped");
+}
+
+}  // namespace cudacam

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Every call to the driver fails once, at start, mid-stream and at teardown: one run for each call
+/// of a run that goes well, so that new calls are tested without a line here. Takes the simulated
+/// driver.
+#include <gst/check/gstcheck.h>
+#include <sys/mman.h>
+
+#include <string>
+#include <vector>
+
+#include "cuda/driver.hpp"
+#include "frame/frame-meta.h"
+#include "pool-bench.hpp"
+#include "support/simulated-driver.hpp"
+#include "support/statistics.hpp"
+
+using cudacam::BufferPtr;
+using cudacam::test::number;
+using cudacam::test::SimulatedDriver;
+using cudacam::test::TestMemory;
+using Bench = cudacam::test::PoolBench;
+
+namespace {
+
+constexpr int kSkipped = 77;
+
+// Through a second macro, for cuda.h's own: cuMemAllocPitch means cuMemAllocPitch_v2.
+#define NAME_OF(name) #name,
+/// All functions that the plugin calls, itself or through GStreamer's CUDA library.
+constexpr const char *kFunctions[] = {CUDACAM_DRIVER_CALLS(NAME_OF)};
+constexpr std::size_t kFunctionCount = sizeof kFunctions / sizeof *kFunctions;
+
+std::uint64_t all_calls() {
+  const SimulatedDriver driver;
+  std::uint64_t sum = 0;
+  for (const auto *function : kFunctions) sum += driver.calls(function);
+  return sum;
+}
+
+bool contains(const std::string &text, const std::string &part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// What one run of a camera's life showed.
+struct Outcome {
+  std::vector<std::string> errors, warnings;
+  unsigned pushed = 0, delivered = 0;
+  guint64 dropped = 0;
+  bool lost_before_last_push = false;  // the process's driver
+  std::uint64_t calls_when_told = 0;   // of all functions, when the error was posted
+  std::uint64_t calls_at_end = 0;
+};
+
+/// Frames that upstream allocated itself, of both sizes: made before anything fails.
+struct Sources {
+  std::vector<BufferPtr> small, large;
+};
+
+Sources make_sources() {
+  Sources sources;
+  for (const auto &[size, frames] :
+       {std::pair{Bench::kSmall, &sources.small}, std::pair{Bench::kLarge, &sources.large}}) {
+    GstVideoInfo info;
+    const cudacam::CapsPtr caps(gst_caps_from_string(TestMemory::get().caps(size).c_str()));
+    fail_unless(gst_video_info_from_caps(&info, caps.get()));
+    for (int i = 0; i < 2; ++i) {
+      frames->push_back(TestMemory::get().allocate(info));
+      TestMemory::get().fill(frames->back().get(), info, 1);
+    }
+  }
+  return sources;
+}
+
+/// A start, frames that are copied and frames that upstream writes, a new size, a reader that keeps
+/// a frame for longer than the element lives.
+Outcome live(const Sources &sources) {
+  const SimulatedDriver driver;
+  Outcome outcome;
+  std::vector<BufferPtr> held;
+  {
+    Bench bench("cudacampool slots=3 camera-name=yard", Bench::kNone);
+    gst_bus_set_sync_handler(
+        bench.bus(),
+        [](GstBus *, GstMessage *message, gpointer data) {
+          auto &told = *static_cast<Outcome *>(data);
+          GError *error = nullptr;
+          if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+            gst_message_parse_error(message, &error, nullptr);
+            told.calls_when_told = all_calls();
+            told.errors.push_back(error->message);
+          } else if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) {
+            gst_message_parse_warning(message, &error, nullptr);
+            told.warnings.push_back(error->message);
+          }
+          if (error) g_error_free(error);
+          return GST_BUS_PASS;
+        },
+        &outcome, nullptr);
+    const auto pass = [&](BufferPtr frame) {
+      ++outcome.pushed;
+      bench.push(std::move(frame));
+      auto out = bench.pull();
+      if (out) ++outcome.delivered;
+      return out;
+    };
+    const auto copied = [&](const BufferPtr &source) {
+      return pass(BufferPtr(gst_buffer_copy(source.get())));
+    };
+    bench.set_size(Bench::kSmall);
+    held.push_back(copied(sources.small[0]));
+    if (auto frame = bench.acquire()) pass(std::move(frame));
+    copied(sources.small[1]);
+    bench.set_size(Bench::kLarge);
+    held.push_back(copied(sources.large[0]));
+    if (auto frame = bench.acquire()) pass(std::move(frame));
+    outcome.lost_before_last_push = driver.error() != 0;
+    copied(sources.large[1]);
+    outcome.dropped = number(bench.pool(), "dropped");
+  }
+  held.clear();
+  outcome.calls_at_end = all_calls();
+  return outcome;
+}
+
+enum class Kind { kRefused, kSticky, kAsynchronous };
+
+struct Case {
+  Kind kind;
+  unsigned function;
+  unsigned call;  // from 1
+};
+
+std::uint64_t *counts;  // calls of each function in the good run; shared with the tests' processes
+
+std::vector<Case> list_cases() {
+  std::vector<Case> all;
+  for (unsigned f = 0; f < kFunctionCount; ++f)
+    for (unsigned call = 1; call <= counts[f]; ++call) {
+      all.push_back({Kind::kRefused, f, call});
+      all.push_back({Kind::kSticky, f, call});
+      const std::string name = kFunctions[f];
+      if (contains(name, "Async") || contains(name, "Launch"))
+        all.push_back({Kind::kAsynchronous, f, call});
+    }
+  return all;
+}
+
+std::vector<Case> cases;  // filled by main(), before any test
+
+}  // namespace
+
+GST_START_TEST(a_good_run_counts_its_calls) {
+  const SimulatedDriver driver;
+  const auto sources = make_sources();
+  for (std::size_t f = 0; f < kFunctionCount; ++f) counts[f] = driver.calls(kFunctions[f]);
+  const auto outcome = live(sources);
+  for (std::size_t f = 0; f < kFunctionCount; ++f)
+    counts[f] = driver.calls(kFunctions[f]) - counts[f];
+  fail_unless(outcome.errors.empty() && outcome.warnings.empty());
+  fail_unless_equals_int(outcome.pushed, 6);
+  fail_unless_equals_int(outcome.delivered, 6);
+}
+GST_END_TEST
+
+GST_START_TEST(one_call_fails) {
+  const auto &one = cases[static_cast<std::size_t>(__i__)];
+  const std::string function = kFunctions[one.function];
+  const bool refused = one.kind == Kind::kRefused;
+  const std::string code = refused                     ? "CUDA_ERROR_INVALID_VALUE"
+                           : one.kind == Kind::kSticky ? "CUDA_ERROR_LAUNCH_FAILED"
+                                                       : "CUDA_ERROR_ILLEGAL_ADDRESS";
+  const auto fault = function + "@" + std::to_string(one.call) +
+                     (one.kind == Kind::kAsynchronous ? "!" : "=") + code;
+  const SimulatedDriver driver;
+  auto sources = make_sources();
+  fail_unless(driver.fault(fault), "%s", fault.c_str());
+  const auto outcome = live(sources);
+
+  // Told once, or the element could go on.
+  fail_unless(outcome.errors.size() <= 1, "%s: two errors: %s and %s", fault.c_str(),
+              outcome.errors[0].c_str(), outcome.errors[1].c_str());
+  fail_unless(outcome.warnings.size() <= 1, "%s: two warnings", fault.c_str());
+  const auto told = outcome.errors.empty() ? outcome.warnings : outcome.errors;
+  for (const auto &text : told)
+    for (const auto &part : {std::string("yard"), std::string("CUDA device 0"), code})
+      fail_unless(contains(text, part), "%s: no %s in: %s", fault.c_str(), part.c_str(),
+                  text.c_str());
+  // A sticky error that GStreamer's own call got is seen by the next of ours.
+  if (!told.empty() && refused)
+    fail_unless(contains(told[0], function + ":") || contains(told[0], function + "_v2:"),
+                "%s is not named in: %s", function.c_str(), told[0].c_str());
+
+  if (refused) {
+    fail_unless_equals_int(driver.error(), 0);
+    if (outcome.errors.empty()) {
+      // It did go on, and told what it lost.
+      fail_unless_equals_uint64(outcome.delivered + outcome.dropped, outcome.pushed);
+      fail_unless(outcome.dropped == 0 || !outcome.warnings.empty(),
+                  "%s: a frame was lost in silence", fault.c_str());
+    }
+  } else if (outcome.lost_before_last_push) {
+    fail_unless(outcome.errors.size() == 1, "%s: nothing was said", fault.c_str());
+    fail_unless(outcome.calls_at_end == outcome.calls_when_told,
+                "%s: %u calls after the error was told", fault.c_str(),
+                static_cast<unsigned>(outcome.calls_at_end - outcome.calls_when_told));
+  }
+
+  // The test's own frames are freed as on a driver that works again.
+  driver.clear_faults();
+  driver.set_error(0);
+  sources = {};
+  TestMemory::get().forget();
+  fail_unless_equals_int(driver.violations(), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(a_start_after_the_driver_is_lost_says_so_again) {
+  const SimulatedDriver driver;
+  const auto sources = make_sources();
+  driver.set_error(CUDA_ERROR_ILLEGAL_ADDRESS);
+  for (int i = 0; i < 2; ++i) {
+    const auto outcome = live(sources);
+    fail_unless_equals_int(outcome.errors.size(), 1);
+    for (const char *part : {"yard", "CUDA device 0", "CUDA_ERROR_ILLEGAL_ADDRESS"})
+      fail_unless(contains(outcome.errors[0], part), "no %s in: %s", part,
+                  outcome.errors[0].c_str());
+    fail_unless_equals_int(outcome.delivered, 0);
+    const auto calls = all_calls();
+    if (i) fail_unless_equals_uint64(outcome.calls_at_end, calls);
+  }
+  driver.set_error(0);
+}
+GST_END_TEST
+
+GST_START_TEST(copies_that_always_fail_end_in_one_error) {
+  const SimulatedDriver driver;
+  Bench bench("cudacampool slots=3 camera-name=yard");
+  std::vector<BufferPtr> frames;  // written before their copies fail
+  for (int i = 0; i < 10; ++i) frames.push_back(bench.foreign(1));
+  fail_unless(driver.fault("cuMemcpy2DAsync@*=1;cuLaunchKernel@*=1"));
+  unsigned warnings = 0;
+  for (auto &frame : frames) {
+    bench.push(std::move(frame));
+    while (!bench.warning().empty()) ++warnings;
+  }
+  // Three are replaced, one more is lost; with the next there are too few.
+  fail_unless_equals_int(warnings, 4);
+  const auto error = bench.error();
+  fail_unless(contains(error, "yard") && contains(error, "CUDA_ERROR_INVALID_VALUE"), "%s",
+              error.c_str());
+  fail_unless(bench.error().empty());
+  fail_unless_equals_uint64(number(bench.pool(), "slots-retired"), 5);
+  fail_unless_equals_uint64(number(bench.pool(), "write-errors"), 5);
+}
+GST_END_TEST
+
+GST_START_TEST(a_retired_slot_is_replaced_and_never_written_again) {
+  const SimulatedDriver driver;
+  Bench bench("cudacampool slots=3 camera-name=yard");
+  const auto bytes = number(bench.pool(), "bytes");
+  auto frame = bench.foreign(1);
+  fail_unless(driver.fault("cuMemcpy2DAsync@2=1;cuLaunchKernel@1=1"));  // the second plane
+  fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
+  fail_unless(!bench.pull());
+  driver.clear_faults();
+  const auto warning = bench.warning();
+  for (const char *part : {"yard", "CUDA device 0", "CUDA_ERROR_INVALID_VALUE", "3 of 3 slots"})
+    fail_unless(contains(warning, part), "no %s in: %s", part, warning.c_str());
+
+  std::vector<BufferPtr> held;
+  for (guint8 i = 0; i < 3; ++i) {
+    held.push_back(bench.pass(i));
+    fail_unless(held.back() && cudacam::test::filled_with(held.back().get(), bench.info(), i));
+  }
+  fail_unless(!bench.pass(9));
+  fail_unless_equals_uint64(number(bench.pool(), "slots"), 3);
+  fail_unless_equals_uint64(number(bench.pool(), "slots-retired"), 1);
+  fail_unless_equals_uint64(number(bench.pool(), "bytes"), bytes / 4 * 5);
+}
+GST_END_TEST
+
+GST_START_TEST(no_memory_at_the_start_is_an_error_with_the_sizes) {
+  const SimulatedDriver driver;
+  TestMemory::get();  // has what it needs
+  const auto used = static_cast<std::uint64_t>(driver.counter("memory.bytes"));
+  driver.limit_memory(used + 4000000);
+  Bench bench("cudacampool slots=3 camera-name=yard", "width=1920,height=1080");
+  const auto error = bench.error();
+  for (const char *part : {"yard", "CUDA device 0", "cuMemAllocPitch", "CUDA_ERROR_OUT_OF_MEMORY",
+                           "bytes are free", "3 of 3 slots of"})
+    fail_unless(contains(error, part), "no %s in: %s", part, error.c_str());
+  fail_unless(bench.error().empty(), "a second error");
+}
+GST_END_TEST
+
+GST_START_TEST(no_memory_at_a_generation_change_is_asked_for_again) {
+  const SimulatedDriver driver;
+  Bench bench("cudacampool slots=3 camera-name=yard");
+  const auto info = bench.info();
+  const auto held = bench.pass(1);
+  driver.limit_memory(static_cast<std::uint64_t>(driver.counter("memory.bytes")));
+  bench.set_size("width=1920,height=1080");
+  const auto warning = bench.warning();
+  for (const char *part : {"yard", "CUDA device 0", "CUDA_ERROR_OUT_OF_MEMORY", "3 of 3 slots of"})
+    fail_unless(contains(warning, part), "no %s in: %s", part, warning.c_str());
+  fail_unless(bench.error().empty());
+  fail_unless(cudacam::test::filled_with(held.get(), info, 1));
+
+  // Without a slot the source is not looked at.
+  const BufferPtr any(gst_buffer_new_allocate(nullptr, 16, nullptr));
+  for (int i = 0; i < 5; ++i) {
+    fail_unless_equals_int(bench.push(cudacam::share(any.get())), GST_FLOW_OK);
+    fail_unless(!bench.pull());
+  }
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 5);
+  fail_unless(bench.warning().empty(), "it was said already");
+
+  // Somebody else's memory is free again: seen within a second.
+  driver.limit_memory(std::uint64_t{1} << 32);
+  BufferPtr frame;
+  for (const auto limit = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+       !frame && g_get_monotonic_time() < limit;) {
+    frame = bench.pass_foreign(2);
+    g_thread_yield();
+  }
+  fail_unless(frame != nullptr);
+  fail_unless_equals_uint64(number(bench.pool(), "slots"), 3);
+  fail_unless(cudacam::test::filled_with(held.get(), info, 1));
+}
+GST_END_TEST
+
+GST_START_TEST(memory_that_an_old_reader_gives_back_is_used_at_once) {
+  const SimulatedDriver driver;
+  Bench bench("cudacampool slots=3 camera-name=yard", Bench::kLarge);
+  std::vector<BufferPtr> held;
+  for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
+  driver.limit_memory(static_cast<std::uint64_t>(driver.counter("memory.bytes")));
+  bench.set_size(Bench::kSmall);
+  fail_unless(!bench.warning().empty());
+  held.clear();
+  const BufferPtr any(gst_buffer_new_allocate(nullptr, 16, nullptr));
+  bench.push(cudacam::share(any.get()));
+  fail_unless_equals_uint64(number(bench.pool(), "slots"), 3);
+}
+GST_END_TEST
+
+static Suite *good_run_suite() {
+  auto *suite = suite_create("cudacampool-good-run");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, a_good_run_counts_its_calls);
+  return suite;
+}
+
+static Suite *cudacampool_faults_suite() {
+  auto *suite = suite_create("cudacampool-faults");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_loop_test(tests, one_call_fails, 0, static_cast<int>(cases.size()));
+  tcase_add_test(tests, a_start_after_the_driver_is_lost_says_so_again);
+  tcase_add_test(tests, copies_that_always_fail_end_in_one_error);
+  tcase_add_test(tests, a_retired_slot_is_replaced_and_never_written_again);
+  tcase_add_test(tests, no_memory_at_the_start_is_an_error_with_the_sizes);
+  tcase_add_test(tests, no_memory_at_a_generation_change_is_asked_for_again);
+  tcase_add_test(tests, memory_that_an_old_reader_gives_back_is_used_at_once);
+  return suite;
+}
+
+int main(int argc, char **argv) {
+  gst_check_init(&argc, &argv);
+  if (!SimulatedDriver() || !TestMemory::wants_gpu() || !TestMemory::have_gpu()) {
+    g_print("skipped: only the simulated driver fails on demand\n");
+    return kSkipped;
+  }
+  counts =
+      static_cast<std::uint64_t *>(mmap(nullptr, sizeof(std::uint64_t) * kFunctionCount,
+                                        PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  if (gst_check_run_suite(good_run_suite(), "cudacampool-good-run", __FILE__)) return 1;
+  cases = list_cases();
+  g_print("%u calls fail, one at a time\n", static_cast<unsigned>(cases.size()));
+  return gst_check_run_suite(cudacampool_faults_suite(), "cudacampool-faults", __FILE__);
+}

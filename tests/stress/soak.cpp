@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Cameras that fail in rotating ways, and readers that verify every frame on the GPU. See --help.
+#include <gst/gst.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "machine.hpp"
+#include "simulated-gpu.hpp"
+#include "soak-camera.hpp"
+#include "soak-report.hpp"
+#include "usage-watch.hpp"
+
+namespace {
+
+using namespace cudacam::soak;
+using cudacam::test::do_without_gpu;
+using cudacam::test::RunLog;
+using std::chrono::milliseconds;
+
+constexpr auto kTick = milliseconds(50);
+constexpr double kSampleEvery = 1;       // seconds, as the next
+constexpr double kLongestStart = 60;     // until all readers must have had a frame
+constexpr double kLongestRecovery = 60;  // after the last outage
+constexpr double kQuietEnd = 5;          // without new outages
+constexpr unsigned kForgets = 3;         // leases, by one reader of each camera
+
+volatile std::sig_atomic_t interrupted = 0;
+
+struct Options {
+  int cameras = 4;
+  int readers = 4;
+  double minutes = 1;
+  double outage_every = 2;
+  int width = 640, height = 360, fps = 25;
+  bool forget = false, cpu = false, spoil = false;
+  std::string json;
+
+  double seconds() const { return minutes * 60; }
+};
+
+using Cameras = std::vector<std::unique_ptr<SoakCamera>>;
+
+Cameras make_cameras(const Options &options) {
+  const std::string kernels = find_kernels();
+  Cameras cameras;
+  for (int i = 0; i < options.cameras; ++i) {
+    CameraSettings settings;
+    settings.name = "camera-" + std::to_string(i + 1);
+    settings.testcam_options = {"--width",  std::to_string(options.width),
+                                "--height", std::to_string(options.height),
+                                "--fps",    std::to_string(options.fps)};
+    settings.readers = static_cast<unsigned>(options.readers);
+    settings.forgets = options.forget ? kForgets : 0;
+    settings.spoils = options.spoil && i == 0;
+    settings.kernels = kernels;
+    cameras.push_back(std::make_unique<SoakCamera>(std::move(settings)));
+  }
+  for (const auto &camera : cameras) {
+    while (!camera->ready()) std::this_thread::sleep_for(kTick);
+    camera->play();
+  }
+  return cameras;
+}
+
+/// The whole run; what it saw is in `log`, `watch` and in the cameras.
+class Run {
+ public:
+  Run(const Options &options, const Cameras &cameras, RunLog &log, UsageWatch &watch)
+      : options_(options), cameras_(cameras), log_(log), watch_(watch), plan_(cameras.size()) {}
+
+  void perform() {
+    wait_for(kLongestStart, [&] { return all(&SoakCamera::all_readers_have_frames); });
+    next_outage_ = now() + options_.outage_every;
+    end_ = now() + options_.seconds();
+    while (now() < end_ && !interrupted && !failed()) step(now() < end_ - kQuietEnd);
+    wait_for(kLongestRecovery,
+             [&] { return std::none_of(cameras_.begin(), cameras_.end(), is_busy); });
+  }
+
+  unsigned outages() const { return outages_; }
+  double seconds() const { return now(); }
+
+ private:
+  static bool is_busy(const std::unique_ptr<SoakCamera> &camera) { return camera->busy(); }
+
+  double now() const { return seconds_between(start_, Clock::now()); }
+
+  bool all(bool (SoakCamera::*holds)() const) const {
+    return std::all_of(cameras_.begin(), cameras_.end(),
+                       [&](const auto &camera) { return ((*camera).*holds)(); });
+  }
+
+  bool failed() const {
+    return std::any_of(cameras_.begin(), cameras_.end(),
+                       [](const auto &camera) { return !camera->failure().empty(); });
+  }
+
+  /// Returns as soon as `holds`; what does not in time shows in the report.
+  template <class Condition>
+  void wait_for(double seconds, Condition holds) {
+    const double limit = now() + seconds;
+    while (!holds() && now() < limit && !interrupted && !failed()) step(false);
+  }
+
+  void step(bool make_trouble) {
+    const auto time = Clock::now();
+    for (std::size_t i = 0; i < cameras_.size(); ++i)
+      if (cameras_[i]->advance(time)) log_.outage_ends(now(), i);
+    if (make_trouble && now() >= next_outage_) begin_outage(time);
+    if (now() >= next_sample_) sample();
+    std::this_thread::sleep_for(kTick);
+  }
+
+  void begin_outage(Clock::time_point time) {
+    std::vector<bool> busy;
+    for (const auto &camera : cameras_) busy.push_back(camera->busy());
+    const auto next = plan_.next(busy);
+    if (!next) return;  // at the next tick
+    next_outage_ += options_.outage_every;
+    ++outages_;
+    cameras_[next->camera]->begin(next->trouble, time);
+    log_.outage_begins(now(), next->camera, to_string(next->trouble));
+  }
+
+  void sample() {
+    next_sample_ += kSampleEvery;
+    for (std::size_t i = 0; i < cameras_.size(); ++i) log_.sample(now(), i, cameras_[i]->sample());
+    const auto usage = cudacam::test::usage();
+    log_.sample(now(), usage);
+    watch_.add(now(), usage);
+  }
+
+  const Options &options_;
+  const Cameras &cameras_;
+  RunLog &log_;
+  UsageWatch &watch_;
+  TroublePlan plan_;
+  const Clock::time_point start_ = Clock::now();
+  double next_outage_ = 0, next_sample_ = 0, end_ = 0;
+  unsigned outages_ = 0;
+};
+
+/// Leases that outlived their pipelines: each must still be the frame that it was. Releases half of
+/// them, in any order; the others end with the process. Returns how many are not.
+unsigned verify_forgotten(std::vector<Forgotten> &forgotten) {
+  unsigned changed = 0;
+  {
+    Examiner examiner(find_kernels());
+    for (const Forgotten &one : forgotten)
+      if (examiner.look(one.lease.get()).sum != one.look.sum) ++changed;
+  }
+  std::shuffle(forgotten.begin(), forgotten.end(), std::mt19937(1));
+  std::thread([&] { forgotten.resize(forgotten.size() / 2); }).join();
+  for (Forgotten &one : forgotten) (void)one.lease.release();
+  return changed;
+}
+
+int perform(const Options &options, nlohmann::json machine) {
+  Cameras cameras = make_cameras(options);
+  std::vector<std::string> names;
+  for (int i = 0; i < options.cameras; ++i) names.push_back("camera-" + std::to_string(i + 1));
+  RunLog log(names);
+  UsageWatch watch;
+  Run run(options, cameras, log, watch);
+  run.perform();
+
+  SoakReport report;
+  report.seconds = run.seconds();
+  report.outages = run.outages();
+  for (const auto &camera : cameras) report.add(camera->finish());
+  std::vector<Forgotten> forgotten;
+  for (const auto &camera : cameras) {
+    camera->stop_pipeline();
+    for (Forgotten &one : camera->take_forgotten()) forgotten.push_back(std::move(one));
+  }
+  cameras.clear();
+  report.forgotten = static_cast<unsigned>(forgotten.size());
+  report.forgotten_changed = verify_forgotten(forgotten);
+  report.add(watch);
+  report.violations = cudacam::test::simulated_violations();
+  if (interrupted) report.complaints.push_back("Interrupted.");
+  if (options.forget && !report.forgotten)
+    report.complaints.push_back("No lease was forgotten: the run was too short.");
+
+  report.print();
+  if (!options.json.empty()) {
+    nlohmann::json result = {{"kind", "run"}, {"program", "soak"}, {"machine", std::move(machine)}};
+    result["options"] = {{"cameras", options.cameras}, {"readers", options.readers},
+                         {"width", options.width},     {"height", options.height},
+                         {"fps", options.fps},         {"forget", options.forget},
+                         {"cpu", options.cpu}};
+    result["result"] = report.to_json();
+    result["log"] = log.to_json();
+    std::ofstream file(options.json);
+    file << result.dump() << '\n';
+    if (!file.flush()) throw std::runtime_error("cannot write " + options.json);
+  }
+  return (options.spoil ? report.saw_rewritten() : report.held()) ? 0 : 1;
+}
+
+/// Throws std::runtime_error with a sentence for the user.
+Options parse(int argc, char **argv) {
+  Options options;
+  gboolean forget = FALSE, cpu = FALSE, spoil = FALSE;
+  gchar *json = nullptr;
+  const GOptionEntry entries[] = {
+      {"cameras", 'n', 0, G_OPTION_ARG_INT, &options.cameras, "Test cameras (default 4)", "N"},
+      {"readers", 'r', 0, G_OPTION_ARG_INT, &options.readers, "For each camera (default 4)", "N"},
+      {"minutes", 'm', 0, G_OPTION_ARG_DOUBLE, &options.minutes, "How long (default 1)", "N"},
+      {"outage-every", 0, 0, G_OPTION_ARG_DOUBLE, &options.outage_every,
+       "Seconds from one outage to the next (default 2)", "N"},
+      {"width", 0, 0, G_OPTION_ARG_INT, &options.width, "Of the pictures (default 640)", "N"},
+      {"height", 0, 0, G_OPTION_ARG_INT, &options.height, "Of the pictures (default 360)", "N"},
+      {"fps", 0, 0, G_OPTION_ARG_INT, &options.fps, "Frames a second (default 25)", "N"},
+      {"forget", 0, 0, G_OPTION_ARG_NONE, &forget, "One reader of each camera forgets three leases",
+       nullptr},
+      {"cpu", 0, 0, G_OPTION_ARG_NONE, &cpu, "Without a GPU: software decoders, system memory",
+       nullptr},
+      {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the run and its figures there", "FILE"},
+      {"spoil", 0, 0, G_OPTION_ARG_NONE, &spoil,
+       "A reader writes to a frame that it holds; the exit status is 0 if that was noticed",
+       nullptr},
+      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
+  GOptionContext *context = g_option_context_new("- cameras fail, readers verify every frame");
+  g_option_context_set_summary(
+      context,
+      "Starts test cameras as processes and a pipeline cudacamsrc ! cudacampool ! cudacamsink for\n"
+      "each. Every reader reads each frame's number at top and bottom and sums up the picture "
+      "when\n"
+      "it takes the frame and again before it gives it back: by kernels on the GPU, or by the\n"
+      "processor where frames are in system memory. Cameras are disconnected, reset, killed,\n"
+      "frozen, stopped, refused and closed in turn. The exit status is 0 only if every frame was\n"
+      "right, every reader got over every outage, and nothing grew.");
+  g_option_context_add_main_entries(context, entries, nullptr);
+  g_option_context_add_group(context, gst_init_get_option_group());
+  GError *raw_error = nullptr;
+  g_option_context_parse(context, &argc, &argv, &raw_error);
+  g_option_context_free(context);
+  const cudacam::ErrorPtr error(raw_error);
+  if (json) options.json = json;
+  g_free(json);
+  options.forget = forget;
+  options.cpu = cpu;
+  options.spoil = spoil;
+  if (error) throw std::runtime_error(error->message);
+  if (argc > 1) throw std::runtime_error(std::string("unexpected argument: ") + argv[1]);
+  if (options.cameras < 1 || options.readers < 1 || options.minutes <= 0 ||
+      options.outage_every <= 0)
+    throw std::runtime_error("--cameras, --readers, --minutes and --outage-every want more than 0");
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  // As given, before GLib takes the options out.
+  std::vector<char *> words(argv, argv + argc);
+  try {
+    const Options options = parse(argc, argv);
+    if (options.cpu) do_without_gpu();
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    std::signal(SIGTERM, [](int) { interrupted = 1; });
+    std::signal(SIGPIPE, SIG_IGN);  // a camera that dies is what this is about
+    return perform(options, cudacam::test::describe_machine(int(words.size()), words.data()));
+  } catch (const std::exception &failure) {
+    std::fprintf(stderr, "soak: %s\n", failure.what());
+    return 2;
+  }
+}

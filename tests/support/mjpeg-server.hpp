@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// An HTTP camera inside the process: motion JPEG as multipart/x-mixed-replace, on a port that the
+/// kernel chooses.
+#pragma once
+
+#include <gio/gio.h>
+#include <gst/gst.h>
+
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <string>
+
+#include "base/ptr.hpp"
+
+namespace cudacam::test {
+
+/// All methods may be called from any thread.
+class MjpegServer {
+ public:
+  MjpegServer();
+  ~MjpegServer();
+  MjpegServer(const MjpegServer &) = delete;
+  MjpegServer &operator=(const MjpegServer &) = delete;
+
+  std::string url() const;
+  /// Ends every response in the middle; new requests are answered.
+  void close_connections();
+  /// Answers new requests with 503 from now on, or with pictures again.
+  void refuse(bool refused);
+  /// Requests since the beginning.
+  unsigned requests() const;
+
+ private:
+  void serve(GSocketConnection *connection);
+
+  mutable std::mutex mutex_;          // guards the next four; a leaf
+  std::condition_variable finished_;  // a connection ended
+  std::list<GSocketConnection *> open_;
+  bool refused_ = false, done_ = false;
+  unsigned requests_ = 0;
+  ObjectPtr<GSocketService> service_;
+  guint16 port_ = 0;
+  std::string picture_;
+  GMainContext *context_;  // accepts connections
+  GMainLoop *loop_;
+  GThread *thread_;
+};
+
+}  // namespace cudacam::test
