@@ -3,16 +3,14 @@
 
 namespace cudacam::compat {
 
-#define BUILT_WITH_STREAMS GST_CHECK_VERSION(1, 23, 0)
-
 bool cuda_library_fits() {
   guint major = 0, minor = 0, micro = 0, nano = 0;
   gst_version(&major, &minor, &micro, &nano);
   const bool runs_with_streams = major > 1 || minor >= 23;
-  return runs_with_streams == static_cast<bool>(BUILT_WITH_STREAMS);
+  return runs_with_streams == static_cast<bool>(CUDACAM_BUILT_WITH_STREAMS);
 }
 
-#if BUILT_WITH_STREAMS
+#if CUDACAM_BUILT_WITH_STREAMS
 
 using StreamPtr = std::unique_ptr<GstCudaStream, FreeWith<gst_cuda_stream_unref>>;
 
@@ -27,6 +25,10 @@ std::shared_ptr<ProducerStream> make_producer_stream(GstCudaContext *context) {
 
 void set_producer_stream(GstStructure *pool_config, const ProducerStream &stream) {
   gst_buffer_pool_config_set_cuda_stream(pool_config, stream.stream.get());
+}
+
+GstCudaStream *producer(const ProducerStream &stream) {
+  return stream.stream.get();
 }
 
 CUstream handle(const ProducerStream &stream) {
@@ -75,20 +77,8 @@ void set_complete(GstMemory *) {
 
 #endif
 
-MemoryPtr allocate(GstCudaContext *context, [[maybe_unused]] const ProducerStream &stream,
-                   const GstVideoInfo *info) {
-  gst_cuda_memory_init_once();
-  const auto allocator = adopt(gst_allocator_find(GST_CUDA_MEMORY_TYPE_NAME));
-  auto *cuda_allocator = GST_CUDA_ALLOCATOR_CAST(allocator.get());
-#if BUILT_WITH_STREAMS
-  return MemoryPtr(gst_cuda_allocator_alloc(cuda_allocator, context, stream.stream.get(), info));
-#else
-  return MemoryPtr(gst_cuda_allocator_alloc(cuda_allocator, context, info));
-#endif
-}
-
 void wait_for_producer([[maybe_unused]] GstMemory *memory) {
-#if BUILT_WITH_STREAMS
+#if CUDACAM_BUILT_WITH_STREAMS
   if (gst_is_cuda_memory(memory)) gst_cuda_memory_sync(GST_CUDA_MEMORY_CAST(memory));
 #endif
 }

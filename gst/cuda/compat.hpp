@@ -12,6 +12,10 @@
 #include <memory>
 
 #include "base/ptr.hpp"
+#include "cuda/device-memory.hpp"
+
+/// Whether the headers are of a version with GstCudaStream, and all that came with it.
+#define CUDACAM_BUILT_WITH_STREAMS GST_CHECK_VERSION(1, 23, 0)
 
 namespace cudacam::compat {
 
@@ -33,9 +37,14 @@ void set_producer_stream(GstStructure *pool_config, const ProducerStream &stream
 /// and have waited for it when they push.
 CUstream handle(const ProducerStream &stream);
 
-/// Device memory for one frame of `info`, rows padded to the driver's pitch; its GstVideoInfo says
-/// where the planes lie. Null when the driver gives none.
-MemoryPtr allocate(GstCudaContext *context, const ProducerStream &stream, const GstVideoInfo *info);
+#if CUDACAM_BUILT_WITH_STREAMS
+GstCudaStream *producer(const ProducerStream &stream);
+#endif
+
+/// The GstCudaMemory of one frame, which lies in `memory` as `layout` says. It behaves as if
+/// GStreamer had allocated it.
+MemoryPtr wrap(GstCudaContext *context, const ProducerStream &stream, const GstVideoInfo &layout,
+               std::unique_ptr<DeviceMemory> memory);
 
 /// Whether stock readers wait for the stream that a memory names before they read it. Otherwise
 /// they take memory to be complete.

@@ -2,6 +2,7 @@
 #include "cuda/copy.hpp"
 
 #include "cuda/compat.hpp"
+#include "cuda/frame-layout.hpp"
 #include "cuda/mapped-frame.hpp"
 #include "cuda/order.hpp"
 
@@ -15,13 +16,13 @@ struct Planes {
   unsigned count = 0;
 };
 
-Planes planes_of(const MappedFrame &from, const MappedFrame &to) {
+/// A decoder's frame may be larger than the picture in it.
+Planes planes_of(const GstVideoInfo &picture, const MappedFrame &from, const MappedFrame &to) {
   Planes planes;
-  // The target's sizes: a decoder's frame may be larger than the picture in it.
   for (; planes.count < to.planes(); ++planes.count) {
     const auto i = planes.count;
-    planes.of[i] = {from.plane(i), to.plane(i), from.pitch(i),
-                    to.pitch(i),   to.width(i), to.rows(i)};
+    const auto size = plane_size(picture, i);
+    planes.of[i] = {from.plane(i), to.plane(i), from.pitch(i), to.pitch(i), size.width, size.rows};
   }
   return planes;
 }
@@ -71,7 +72,7 @@ void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer
                           StreamView stream) {
   const MappedFrame from(info, source, GST_MAP_READ);
   const MappedFrame to(info, target, GST_MAP_WRITE);
-  const auto planes = planes_of(from, to);
+  const auto planes = planes_of(info, from, to);
   const ContextScope scope(context_.get());
   if (from.context()) wait_for_writers(source, stream.handle);
   try {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cuda/mapped-frame.hpp"
 
-#include <algorithm>
 #include <stdexcept>
-#include <string>
 
 #include "cuda/compat.hpp"
 
@@ -48,28 +46,6 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
   if (!fits) throw std::runtime_error("the frame is not what its caps say");
   if (!gst_video_frame_map(&frame_, layout, buffer, access))
     throw std::runtime_error("the frame's memory cannot be mapped");
-}
-
-/// The widest of a plane's components: of YUY2 with an odd width that is the chroma, which has a
-/// sample more than the last pixel needs.
-unsigned MappedFrame::width(unsigned index) const {
-  gint components[GST_VIDEO_MAX_COMPONENTS];
-  gst_video_format_info_component(frame_.info.finfo, index, components);
-  gint widest = 0;
-  for (const auto component : components)
-    if (component >= 0)
-      widest = std::max(widest, GST_VIDEO_FRAME_COMP_WIDTH(&frame_, component) *
-                                    GST_VIDEO_FRAME_COMP_PSTRIDE(&frame_, component));
-  if (widest == 0)
-    throw std::runtime_error(std::string("frames of format ") + GST_VIDEO_INFO_NAME(&frame_.info) +
-                             " cannot be copied");
-  return static_cast<unsigned>(widest);
-}
-
-unsigned MappedFrame::rows(unsigned index) const {
-  gint components[GST_VIDEO_MAX_COMPONENTS];
-  gst_video_format_info_component(frame_.info.finfo, index, components);
-  return static_cast<unsigned>(GST_VIDEO_FRAME_COMP_HEIGHT(&frame_, components[0]));
 }
 
 }  // namespace cudacam

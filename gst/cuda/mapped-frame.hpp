@@ -27,9 +27,6 @@ class MappedFrame {
   unsigned pitch(unsigned index) const {
     return static_cast<unsigned>(GST_VIDEO_FRAME_PLANE_STRIDE(&frame_, index));
   }
-  /// Bytes of a plane's rows, without padding; and its rows.
-  unsigned width(unsigned index) const;
-  unsigned rows(unsigned index) const;
 
  private:
   GstVideoFrame frame_;

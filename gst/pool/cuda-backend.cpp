@@ -5,6 +5,8 @@
 #include "base/error.hpp"
 #include "cuda/compat.hpp"
 #include "cuda/copy.hpp"
+#include "cuda/device-memory.hpp"
+#include "cuda/frame-layout.hpp"
 #include "pool/backend.hpp"
 #include "pool/cuda-slot-fence.hpp"
 #include "pool/slot-pool.hpp"
@@ -28,43 +30,35 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-/// GStreamer says only that it got no memory: asks the driver for the same, which says why. Returns
-/// when the driver gives it now.
-void expect_memory(GstCudaContext *context, const GstVideoInfo &info) {
+/// Out of memory: with what is left of it.
+NoMemory out_of_memory(GstCudaContext *context, const CudaError &error) {
   const ContextScope scope(context);
-  const auto pitch = static_cast<size_t>(GST_VIDEO_INFO_PLANE_STRIDE(&info, 0));
-  const auto rows = (info.size + pitch - 1) / pitch * 2;  // GStreamer 1.22 asks for up to as many
-  CUdeviceptr memory = 0;
-  size_t given = 0;
-  try {
-    driver().cuMemAllocPitch(&memory, &given, pitch, rows, 16u);
-  } catch (const CudaError &error) {
-    if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
-    size_t free = 0, total = 0;
-    const auto known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
-    throw NoMemory(error.what() +
-                   (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
-  }
-  driver().cuMemFree(memory);
+  size_t free = 0, total = 0;
+  const auto known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
+  return NoMemory(error.what() +
+                  (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
 }
 
 class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
             const GstVideoInfo &info)
-      : context_(share(context)), streams_(std::move(streams)), layout_(info) {}
+      : context_(share(context)),
+        streams_(std::move(streams)),
+        layout_(frame_layout(info, DeviceMemory::row_alignment(context))),
+        bytes_(DeviceMemory::rounded(context, layout_.size)) {}
 
   MemoryPtr allocate() override {
     expect_working_process();
-    auto memory = compat::allocate(context_.get(), streams_->producer(), &layout_);
-    if (!memory) {
-      expect_memory(context_.get(), layout_);
-      memory = compat::allocate(context_.get(), streams_->producer(), &layout_);
+    try {
+      return compat::wrap(context_.get(), streams_->producer(), layout_,
+                          DeviceMemory::allocate(context_.get(), layout_.size));
+    } catch (const CudaError &error) {
+      if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
+      throw out_of_memory(context_.get(), error);
     }
-    if (!memory) throw NoMemory("GStreamer's CUDA allocator refused a frame");
-    layout_ = GST_CUDA_MEMORY_CAST(memory.get())->info;
-    return memory;
   }
+  gsize bytes() const override { return bytes_; }
   const GstVideoInfo &layout() const override { return layout_; }
   std::unique_ptr<SlotFence> make_fence() override {
     return std::make_unique<CudaSlotFence>(context_.get(), streams_);
@@ -74,10 +68,12 @@ class CudaSlots : public SlotSource {
  private:
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
-  GstVideoInfo layout_;
+  const GstVideoInfo layout_;
+  const gsize bytes_;
 };
 
-/// The same for a context: what the driver says to the calls that lead to one.
+/// GStreamer says only that there is no context; the driver, to the calls that lead to one, says
+/// why.
 std::string why_no_context(gint device) {
   try {
     driver().cuInit(0u);

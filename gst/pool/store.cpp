@@ -259,7 +259,7 @@ gsize Store::bytes() const {
   gsize frames = 1;  // overflow
   for (const auto &slot : slots_)
     if (slot.identity) ++frames;
-  return frames * layout_.size;
+  return frames * frame_bytes();
 }
 
 SlotTable::Counts Store::counts() const {

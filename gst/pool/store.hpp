@@ -47,6 +47,8 @@ class SlotSource {
   virtual MemoryPtr allocate() = 0;
   /// Format, strides and offsets of what allocate() returned.
   virtual const GstVideoInfo &layout() const = 0;
+  /// What each allocate() takes of the device's memory; at least layout()'s size.
+  virtual gsize bytes() const { return layout().size; }
   /// What orders a GPU's work on the slot; null where none works on it. Throws CudaError.
   virtual std::unique_ptr<SlotFence> make_fence() { return nullptr; }
   /// False when the device is beyond use: its memory is then left behind rather than freed, which
@@ -94,7 +96,7 @@ class Store : public std::enable_shared_from_this<Store> {
   /// The number under which frames are published now: it rises when the store is reinstated.
   guint64 generation() const;
   /// Of one slot, rounded as the device rounds.
-  gsize frame_bytes() const { return layout_.size; }
+  gsize frame_bytes() const { return source_->bytes(); }
   /// Of all slots, overflow and retired ones included.
   gsize bytes() const;
   SlotTable::Counts counts() const;

@@ -18,6 +18,7 @@
 #include "support/driver-calls.hpp"
 #include "support/pixels.hpp"
 #include "support/statistics.hpp"
+#include "support/stock-memory.hpp"
 
 using cudacam::adopt;
 using cudacam::BufferPtr;
@@ -25,6 +26,7 @@ using cudacam::CudaContextPtr;
 using cudacam::test::find_call;
 using cudacam::test::number;
 using cudacam::test::read_pixels;
+using cudacam::test::stock_frame;
 using cudacam::test::write_noise;
 
 namespace {
@@ -36,6 +38,7 @@ const char *const kFormats[] = {"NV12", "P010_10LE", "I420", "YV12", "YUY2", "UY
 
 CudaContextPtr make_context(guint device = 0) {
   fail_unless(gst_cuda_load_library());
+  gst_cuda_memory_init_once();
   auto context = adopt(gst_cuda_context_new(device));
   fail_unless(context != nullptr);
   return context;
@@ -83,21 +86,6 @@ BufferPtr padded_host_frame(const GstVideoInfo &info) {
   gst_buffer_add_video_meta_full(frame.get(), GST_VIDEO_FRAME_FLAG_NONE,
                                  GST_VIDEO_INFO_FORMAT(&info), info.width, info.height,
                                  GST_VIDEO_INFO_N_PLANES(&info), offsets, strides);
-  return frame;
-}
-
-/// Of GStreamer's own allocator.
-BufferPtr cuda_frame(GstCudaContext *context, const GstVideoInfo &info, bool with_meta = true) {
-  const auto stream = cudacam::compat::make_producer_stream(context);
-  auto memory = cudacam::compat::allocate(context, *stream, &info);
-  fail_unless(memory != nullptr);
-  auto layout = GST_CUDA_MEMORY_CAST(memory.get())->info;
-  BufferPtr frame(gst_buffer_new());
-  gst_buffer_append_memory(frame.get(), memory.release());
-  if (with_meta)
-    gst_buffer_add_video_meta_full(frame.get(), GST_VIDEO_FRAME_FLAG_NONE,
-                                   GST_VIDEO_INFO_FORMAT(&layout), layout.width, layout.height,
-                                   GST_VIDEO_INFO_N_PLANES(&layout), layout.offset, layout.stride);
   return frame;
 }
 
@@ -229,7 +217,7 @@ GST_START_TEST(cuda_memory_of_another_allocator_is_copied) {
   const auto context = make_context();
   const auto launched = calls("cuLaunchKernel");
   const auto frames = expect_copied_in_every_format(
-      context.get(), [&](const GstVideoInfo &info) { return cuda_frame(context.get(), info); });
+      context.get(), [&](const GstVideoInfo &info) { return stock_frame(context.get(), info); });
   if (simulated() && cudacam::kernel_image())
     fail_unless_equals_uint64(calls("cuLaunchKernel") - launched, frames);
 }
@@ -239,7 +227,7 @@ GST_START_TEST(cuda_memory_without_a_video_meta_is_copied) {
   const auto context = make_context();
   const auto info = info_of("NV12", 322, 182);
   Pool pool(context.get(), info);
-  auto with_meta = cuda_frame(context.get(), info);
+  auto with_meta = stock_frame(context.get(), info);
   const auto pixels = write_noise(with_meta.get(), info, 7);
   BufferPtr bare(gst_buffer_new());
   gst_buffer_append_memory(bare.get(), gst_buffer_get_memory(with_meta.get(), 0));
@@ -252,11 +240,11 @@ GST_START_TEST(memory_of_another_context_of_the_gpu_is_copied) {
   const auto context = make_context(), other = make_context();
   const auto launched = calls("cuLaunchKernel");
   const auto frames = expect_copied_in_every_format(
-      context.get(), [&](const GstVideoInfo &info) { return cuda_frame(other.get(), info); });
+      context.get(), [&](const GstVideoInfo &info) { return stock_frame(other.get(), info); });
   if (simulated() && cudacam::kernel_image())
     fail_unless_equals_uint64(calls("cuLaunchKernel") - launched, frames);
   Pool pool(context.get(), info_of("NV12", 64, 48));
-  const auto slot = pool.push(cuda_frame(other.get(), info_of("NV12", 64, 48)));
+  const auto slot = pool.push(stock_frame(other.get(), info_of("NV12", 64, 48)));
   fail_unless(Pool::context_of(slot.get()) == context.get());
 }
 GST_END_TEST
@@ -273,14 +261,14 @@ static void expect_copied_from_another_gpu() {
   const auto context = make_context(0), other = make_context(1);
   const auto launched = calls("cuLaunchKernel");
   expect_copied_in_every_format(
-      context.get(), [&](const GstVideoInfo &info) { return cuda_frame(other.get(), info); });
+      context.get(), [&](const GstVideoInfo &info) { return stock_frame(other.get(), info); });
   // A kernel reaches the other GPU's memory only with peer access, so it is not for this.
   fail_unless_equals_uint64(calls("cuLaunchKernel"), launched);
   const auto info = info_of("NV12", 64, 48);
   Pool pool(context.get(), info);
   const auto asked = calls("cuCtxEnablePeerAccess");
   for (int i = 0; i < 5; ++i) {
-    const auto slot = pool.push(cuda_frame(other.get(), info));
+    const auto slot = pool.push(stock_frame(other.get(), info));
     fail_unless(Pool::context_of(slot.get()) == context.get());
   }
   if (simulated()) fail_unless_equals_uint64(calls("cuCtxEnablePeerAccess") - asked, 1);
@@ -306,7 +294,7 @@ GST_START_TEST(of_a_larger_frame_the_picture_is_copied) {
   for (const auto *format : {"NV12", "I420", "RGBA"}) {
     // Only just within a row of 512 bytes, and beyond it.
     const auto info = info_of(format, 126, 80), larger = info_of(format, 560, 96);
-    const auto frame = cuda_frame(context.get(), larger);
+    const auto frame = stock_frame(context.get(), larger);
     const auto pixels = write_noise(frame.get(), info, 9);
     Pool pool(context.get(), info);
     auto slot = pool.push(cudacam::share(frame.get()));
@@ -320,8 +308,8 @@ GST_START_TEST(cuda_memory_with_plain_caps_is_downloaded) {
   for (const auto *format : {"NV12", "RGBA"}) {
     const auto info = info_of(format, 322, 182);
     Pool pool(nullptr, info, false);
-    pool.expect_copied(cuda_frame(context.get(), info));
-    const auto slot = pool.push(cuda_frame(context.get(), info));
+    pool.expect_copied(stock_frame(context.get(), info));
+    const auto slot = pool.push(stock_frame(context.get(), info));
     fail_unless(!Pool::context_of(slot.get()));
   }
 }
@@ -331,7 +319,7 @@ GST_START_TEST(a_frame_smaller_than_its_caps_is_refused) {
   const auto context = make_context();
   const auto info = info_of("NV12", 322, 182);
   const auto small = info_of("NV12", 320, 182);
-  const auto frame = cuda_frame(context.get(), small), slot = cuda_frame(context.get(), info);
+  const auto frame = stock_frame(context.get(), small), slot = stock_frame(context.get(), info);
   cudacam::FrameCopier copier(context.get());
   const cudacam::Stream stream(context.get());
   std::string said;
@@ -369,7 +357,7 @@ GST_START_TEST(after_a_failure_nothing_reads_the_source) {
   const auto context = make_context();
   const auto info = info_of("NV12", 322, 182);
   PinnedFrame source(context.get(), info);
-  const auto slot = cuda_frame(context.get(), info);
+  const auto slot = stock_frame(context.get(), info);
   cudacam::FrameCopier copier(context.get());
   const cudacam::Stream stream(context.get());
   find_call<void(unsigned, guint64)>("nvsim_set_delay")(20000, 1);  // the first plane is under way

@@ -200,8 +200,7 @@ GST_START_TEST(the_size_changes_while_a_released_slot_is_read) {
   copy.Height = 1;
   {
     const cudacam::ContextScope scope(context.get());
-    size_t pitch = 0;
-    cudacam::driver().cuMemAllocPitch(&result, &pitch, row.size(), size_t{1}, 16u);
+    cudacam::driver().cuMemAlloc(&result, row.size());
     copy.dstDevice = result;
     cudacam::driver().cuMemcpy2DAsync(&copy, reader.handle());
   }

@@ -21,6 +21,7 @@
 #include "gstcudacam.h"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
+#include "support/stock-memory.hpp"
 
 namespace cudacam::test {
 
@@ -44,14 +45,8 @@ class Gpu {
   /// A frame of one grey, complete, in memory that is not a cudacampool's. The memory lives as long
   /// as this: freeing it would wait for all work on the GPU.
   BufferPtr frame(guint8 grey) {
-    auto memory = compat::allocate(context_.get(), *producer_, &info_);
-    fail_unless(memory != nullptr);
-    auto layout = GST_CUDA_MEMORY_CAST(memory.get())->info;
-    BufferPtr buffer(gst_buffer_new());
-    gst_buffer_add_video_meta_full(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_NV12,
-                                   kWidth, kHeight, 2, layout.offset, layout.stride);
-    gst_buffer_append_memory(buffer.get(), gst_memory_ref(memory.get()));
-    kept_.push_back(std::move(memory));
+    auto buffer = stock_frame(context_.get(), info_, producer_.get());
+    kept_.push_back(MemoryPtr(gst_buffer_get_memory(buffer.get(), 0)));
     paint(buffer.get(), grey);
     return buffer;
   }

@@ -8,6 +8,7 @@
 #ifdef HAVE_CUDA
 #include "cuda/compat.hpp"
 #include "cuda/stream.hpp"
+#include "support/stock-memory.hpp"
 #endif
 
 namespace cudacam::test {
@@ -57,15 +58,7 @@ class GpuMemory : public TestMemory {
     return "video/x-raw(memory:CUDAMemory),format=NV12,framerate=30/1," + size;
   }
   BufferPtr allocate(const GstVideoInfo &info) override {
-    auto memory = compat::allocate(context_.get(), *upstream_, &info);
-    auto layout = GST_CUDA_MEMORY_CAST(memory.get())->info;
-    BufferPtr frame(gst_buffer_new());
-    gst_buffer_append_memory(frame.get(), memory.release());
-    gst_buffer_add_video_meta_full(frame.get(), GST_VIDEO_FRAME_FLAG_NONE,
-                                   GST_VIDEO_INFO_FORMAT(&layout), GST_VIDEO_INFO_WIDTH(&layout),
-                                   GST_VIDEO_INFO_HEIGHT(&layout), GST_VIDEO_INFO_N_PLANES(&layout),
-                                   layout.offset, layout.stride);
-    return frame;
+    return stock_frame(context_.get(), info, upstream_.get());
   }
   void fill(GstBuffer *frame, const GstVideoInfo &info, guint8 value) override {
     GstVideoFrame mapped;

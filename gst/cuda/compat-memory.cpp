@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// A GstCudaMemory over device memory of ours. From GStreamer 1.24 on its library makes one; for
+/// 1.22, which cannot, here is an allocator whose memory behaves as the library's own.
+#include <mutex>
+#include <utility>
+
+#include "cuda/compat.hpp"
+#include "cuda/driver.hpp"
+
+#if CUDACAM_BUILT_WITH_STREAMS
+
+namespace cudacam::compat {
+
+MemoryPtr wrap(GstCudaContext *context, const ProducerStream &stream, const GstVideoInfo &layout,
+               std::unique_ptr<DeviceMemory> memory) {
+  gst_cuda_memory_init_once();
+  // What is mapped for the CPU is rows of the picture's width, which cut off the chroma of an odd
+  // width; this width makes them whole rows.
+  auto whole_rows = layout;
+  whole_rows.width = layout.stride[0] / GST_VIDEO_INFO_COMP_PSTRIDE(&layout, 0);
+  const auto address = memory->address();
+  MemoryPtr wrapped(gst_cuda_allocator_alloc_wrapped(
+      nullptr, context, producer(stream), &whole_rows, address, memory.release(),
+      [](gpointer owned) { delete static_cast<DeviceMemory *>(owned); }));
+  GST_CUDA_MEMORY_CAST(wrapped.get())->info = layout;
+  return wrapped;
+}
+
+}  // namespace cudacam::compat
+
+#else
+
+/// Elements touch only the first member, of which `priv` stays null, and map.
+struct GstCudaCamCudaMemory {
+  GstCudaMemory parent;
+  cudacam::DeviceMemory *device;
+  void *staging;      // pinned; from the first mapping for the CPU on
+  std::mutex *mutex;  // guards `staging` and the flags for transfers
+};
+
+struct GstCudaCamCudaAllocator {
+  GstCudaAllocator parent;
+};
+struct GstCudaCamCudaAllocatorClass {
+  GstCudaAllocatorClass parent;
+};
+G_DEFINE_TYPE(GstCudaCamCudaAllocator, gst_cuda_cam_cuda_allocator, GST_TYPE_CUDA_ALLOCATOR)
+
+namespace {
+
+using cudacam::ContextScope;
+using cudacam::DeviceMemory;
+using cudacam::driver;
+
+GstCudaCamCudaMemory *ours(GstMemory *memory) {
+  return reinterpret_cast<GstCudaCamCudaMemory *>(memory);
+}
+
+GstMemory *make(GstCudaContext *context, const GstVideoInfo &layout,
+                std::unique_ptr<DeviceMemory> device) {
+  static auto *const allocator =
+      gst_object_ref_sink(g_object_new(gst_cuda_cam_cuda_allocator_get_type(), nullptr));
+  auto *memory = g_new0(GstCudaCamCudaMemory, 1);
+  memory->parent.context = static_cast<GstCudaContext *>(gst_object_ref(context));
+  memory->parent.info = layout;
+  memory->device = device.release();
+  memory->mutex = new std::mutex;
+  auto *base = GST_MEMORY_CAST(memory);
+  gst_memory_init(base, GstMemoryFlags(0), GST_ALLOCATOR_CAST(allocator), nullptr, layout.size, 0,
+                  0, layout.size);
+  return base;
+}
+
+bool flagged(GstMemory *memory, GstCudaMemoryTransfer flag) {
+  return GST_MEMORY_FLAG_IS_SET(memory, flag);
+}
+
+/// The address for the GPU, where what the CPU wrote is uploaded first.
+gpointer map_for_gpu(GstMemory *memory, GstMapFlags access) {
+  auto &self = *ours(memory);
+  if (self.staging && flagged(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD))
+    driver().cuMemcpyHtoD(self.device->address(), self.staging, self.parent.info.size);
+  GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
+  if (access & GST_MAP_WRITE)
+    GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
+  return reinterpret_cast<gpointer>(self.device->address());
+}
+
+/// The address for the CPU, where what the GPU wrote is downloaded first.
+gpointer map_for_cpu(GstMemory *memory, GstMapFlags access) {
+  auto &self = *ours(memory);
+  const bool first = !self.staging;
+  if (first) driver().cuMemAllocHost(&self.staging, self.parent.info.size);
+  if (first || flagged(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD)) {
+    // Says again what a failure leaves to do.
+    GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
+    driver().cuMemcpyDtoH(self.staging, self.device->address(), self.parent.info.size);
+  }
+  GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
+  if (access & GST_MAP_WRITE)
+    GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
+  return self.staging;
+}
+
+gpointer map(GstMemory *memory, gsize, GstMapFlags access) {
+  auto &self = *ours(memory);
+  const std::lock_guard lock(*self.mutex);
+  try {
+    const ContextScope scope(self.parent.context);
+    return access & GST_MAP_CUDA ? map_for_gpu(memory, access) : map_for_cpu(memory, access);
+  } catch (const std::exception &error) {
+    GST_CAT_ERROR_OBJECT(cudacam::cuda_category(), memory->allocator, "cannot be mapped: %s",
+                         error.what());
+    return nullptr;
+  }
+}
+
+void unmap(GstMemory *memory, GstMapInfo *info) {
+  if (!(info->flags & GST_MAP_WRITE)) return;
+  const std::lock_guard lock(*ours(memory)->mutex);
+  GST_MINI_OBJECT_FLAG_SET(memory, info->flags & GST_MAP_CUDA
+                                       ? GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD
+                                       : GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
+}
+
+/// Of the whole memory, whatever part is asked for: as GStreamer's.
+GstMemory *copy(GstMemory *memory, gssize, gssize) {
+  auto &self = *ours(memory);
+  GstMapInfo from;
+  if (!gst_memory_map(memory, &from, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA))) return nullptr;
+  GstMemory *result = nullptr;
+  try {
+    const auto &layout = self.parent.info;
+    auto device = DeviceMemory::allocate(self.parent.context, layout.size);
+    const ContextScope scope(self.parent.context);
+    driver().cuMemcpyDtoD(device->address(), self.device->address(), layout.size);
+    driver().cuStreamSynchronize(CUstream{nullptr});
+    result = make(self.parent.context, layout, std::move(device));
+    GST_MINI_OBJECT_FLAG_SET(result, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
+  } catch (const std::exception &error) {
+    GST_CAT_ERROR_OBJECT(cudacam::cuda_category(), memory->allocator, "cannot be copied: %s",
+                         error.what());
+  }
+  gst_memory_unmap(memory, &from);
+  return result;
+}
+
+void free_memory(GstAllocator *, GstMemory *memory) {
+  auto *self = ours(memory);
+  delete self->device;
+  if (self->staging && gst_cuda_context_push(self->parent.context)) {
+    driver().cuMemFreeHost.quiet(self->staging);
+    gst_cuda_context_pop(nullptr);
+  }
+  gst_object_unref(self->parent.context);
+  delete self->mutex;
+  g_free(self);
+}
+
+}  // namespace
+
+static void gst_cuda_cam_cuda_allocator_init(GstCudaCamCudaAllocator *self) {
+  auto *allocator = GST_ALLOCATOR_CAST(self);
+  allocator->mem_map = map;
+  allocator->mem_unmap_full = unmap;
+  allocator->mem_copy = copy;
+}
+
+static void gst_cuda_cam_cuda_allocator_class_init(GstCudaCamCudaAllocatorClass *klass) {
+  GST_ALLOCATOR_CLASS(klass)->free = free_memory;
+}
+
+namespace cudacam::compat {
+
+MemoryPtr wrap(GstCudaContext *context, const ProducerStream &, const GstVideoInfo &layout,
+               std::unique_ptr<DeviceMemory> memory) {
+  gst_cuda_memory_init_once();  // for elements that look for the allocator by its name
+  return MemoryPtr(make(context, layout, std::move(memory)));
+}
+
+}  // namespace cudacam::compat
+
+#endif
