@@ -94,17 +94,21 @@ void DeviceMemory::allocate_shareable() {
 }
 
 DeviceMemory::~DeviceMemory() {
-  if (state_ == State::kNone || !gst_cuda_context_push(context_.get())) return;
-  if (state_ == State::kOrdinary) {
-    driver().cuMemFree.quiet(address_);
-  } else {
-    if (state_ == State::kMapped) {
-      driver().cuCtxSynchronize.quiet();  // unmapping, unlike freeing, waits for nothing
-      driver().cuMemUnmap.quiet(address_, bytes_);
+  if (state_ == State::kNone) return;
+  try {
+    const ContextScope scope(context_.get());
+    if (state_ == State::kOrdinary) {
+      driver().cuMemFree(address_);
+      return;
     }
-    driver().cuMemAddressFree.quiet(address_, bytes_);
+    if (state_ == State::kMapped) {
+      driver().cuCtxSynchronize();  // unmapping, unlike freeing, waits for nothing
+      driver().cuMemUnmap(address_, bytes_);
+    }
+    driver().cuMemAddressFree(address_, bytes_);
+  } catch (const CudaError &) {
+    // Logged where it happened. What depends on the call that failed must not follow.
   }
-  gst_cuda_context_pop(nullptr);
 }
 
 }  // namespace cudacam
