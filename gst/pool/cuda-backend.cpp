@@ -58,6 +58,7 @@ class CudaSlots : public SlotSource {
   std::unique_ptr<SlotFence> make_fence() override {
     return std::make_unique<CudaSlotFence>(context_.get(), streams_);
   }
+  bool freeing_waits() const override { return true; }
   bool device_works() const override { return !process_error(); }
 
  private:
