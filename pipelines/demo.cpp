@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "camera-record.hpp"
 #include "display.hpp"
 #include "frame-reader.hpp"
+#include "machine.hpp"
 #include "outage-plan.hpp"
 #include "show.hpp"
 #include "simulated-gpu.hpp"
@@ -31,6 +33,7 @@ using std::chrono::milliseconds;
 constexpr int kDefaultSeconds = 30;
 constexpr int kDefaultCameras = 2;
 constexpr auto kTick = milliseconds(100);
+constexpr double kSampleEvery = 0.2;  // seconds
 constexpr double kLongestStart = 30;  // seconds until all cameras must have shown a frame
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -42,6 +45,7 @@ struct Options {
   std::string codec = "h264";
   bool nvsim = false;  // only on the simulated GPU
   bool cpu = false;    // without any GPU
+  std::string log;     // a file; empty: none
 };
 
 /// One camera with all that belongs to it; members end in reverse order, readers first.
@@ -151,8 +155,26 @@ std::vector<Show::Actor> actors(const Cameras &cameras) {
   return result;
 }
 
+void sample(cudacam::test::RunLog &log, double seconds, const Cameras &cameras) {
+  for (std::size_t i = 0; i < cameras.size(); ++i) {
+    const PipelineStatus status = cameras[i]->pipeline->status();
+    log.sample(seconds, i, {status.status, status.frames, status.outstanding});
+  }
+  log.sample(seconds, cudacam::test::usage());
+}
+
+void write_log(const std::string &path, const cudacam::test::RunLog &log,
+               const nlohmann::json &machine) {
+  const nlohmann::json run = {
+      {"kind", "run"}, {"program", "demo"}, {"machine", machine}, {"log", log.to_json()}};
+  std::ofstream file(path);
+  file << run.dump() << '\n';
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
 /// Runs until the time is over or the user interrupts.
-void run(Display &display, const Options &options, const Cameras &cameras) {
+void run(Display &display, const Options &options, const Cameras &cameras,
+         cudacam::test::RunLog &log) {
   const auto begin = Clock::now();
   while (!all_have_frames(cameras) && !interrupted) {
     const double waited = seconds_between(begin, Clock::now());
@@ -166,13 +188,19 @@ void run(Display &display, const Options &options, const Cameras &cameras) {
   const auto now = [&] { return seconds_between(opening, Clock::now()); };
   const auto plan = options.locations.empty() ? plan_outages(cameras.size(), options.seconds)
                                               : std::vector<Outage>{};
-  Show show(actors(cameras), plan, [&](const std::string &text) { display.announce(now(), text); });
+  Show show(actors(cameras), plan, log,
+            [&](const std::string &text) { display.announce(now(), text); });
+  double next_sample = 0;
   while (now() < options.seconds && !interrupted) {
     show.advance(now());
     for (const auto &camera : cameras)
       if (const auto end = camera->process ? camera->process->ended() : std::nullopt)
         throw std::runtime_error(camera->name + ": its test camera ended by itself: " + *end);
     update(display, now(), cameras);
+    if (now() >= next_sample) {
+      sample(log, now(), cameras);
+      next_sample += kSampleEvery;
+    }
     std::this_thread::sleep_for(kTick);
   }
 }
@@ -203,11 +231,15 @@ std::vector<std::string> shortcomings(const Options &options, const Cameras &cam
   return found;
 }
 
-int perform(const Options &options) {
+int perform(const Options &options, const nlohmann::json &machine) {
   Display display;
   const Cameras cameras = make_cameras(options);
   for (const auto &camera : cameras) start(*camera);
-  run(display, options, cameras);
+  std::vector<std::string> names;
+  for (const auto &camera : cameras) names.push_back(camera->name);
+  cudacam::test::RunLog log(names);
+  run(display, options, cameras, log);
+  if (!options.log.empty()) write_log(options.log, log, machine);
   for (const auto &camera : cameras) camera->readers.clear();
 
   std::vector<TableRow> rows;
@@ -230,6 +262,7 @@ Options parse(int argc, char **argv) {
   Options options;
   gchar **locations = nullptr;
   gchar *codec = nullptr;
+  gchar *log = nullptr;
   gboolean nvsim = FALSE, cpu = FALSE;
   const GOptionEntry entries[] = {
       {"location", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &locations,
@@ -242,6 +275,8 @@ Options parse(int argc, char **argv) {
        "On the simulated GPU, even where there is a real one", nullptr},
       {"cpu", 0, 0, G_OPTION_ARG_NONE, &cpu, "Without a GPU: software decoders, system memory",
        nullptr},
+      {"log", 0, 0, G_OPTION_ARG_FILENAME, &log,
+       "Write what happened there, as JSON for docs/benchmarks/report.py", "FILE"},
       {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
   GOptionContext *context = g_option_context_new("- cameras fail, readers do not notice");
   g_option_context_set_summary(
@@ -262,8 +297,10 @@ Options parse(int argc, char **argv) {
   for (gchar **location = locations; location && *location; ++location)
     options.locations.push_back(*location);
   if (codec) options.codec = codec;
+  if (log) options.log = log;
   g_strfreev(locations);
   g_free(codec);
+  g_free(log);
   options.nvsim = nvsim;
   options.cpu = cpu;
   if (error) throw std::runtime_error(error->message);
@@ -282,12 +319,15 @@ Options parse(int argc, char **argv) {
 }  // namespace
 
 int main(int argc, char **argv) {
+  // As given, before GLib takes the options out.
+  std::vector<char *> words(argv, argv + argc);
   try {
     const Options options = parse(argc, argv);
     if (options.cpu) do_without_gpu();
     std::signal(SIGINT, [](int) { interrupted = 1; });
     std::signal(SIGTERM, [](int) { interrupted = 1; });
-    return perform(options);
+    return perform(options,
+                   cudacam::test::describe_machine(static_cast<int>(words.size()), words.data()));
   } catch (const std::exception &failure) {
     std::fprintf(stderr, "demo: %s\n", failure.what());
     return 2;

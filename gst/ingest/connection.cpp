@@ -175,13 +175,7 @@ void Connection::report(Failure failure) {
 
 /// Only the first video stream that can be decoded is set up: nothing else is fetched.
 gboolean Connection::select_stream(GstElement *, guint number, GstCaps *caps, Connection *self) {
-  StreamOffer offer{false, ""};
-  if (caps && gst_caps_get_size(caps) > 0) {
-    const auto *fields = gst_caps_get_structure(caps, 0);
-    offer.video = g_strcmp0(gst_structure_get_string(fields, "media"), "video") == 0;
-    const char *encoding = gst_structure_get_string(fields, "encoding-name");
-    if (encoding) offer.encoding_name = encoding;
-  }
+  auto offer = stream_offer(caps);
   const auto *codec = offer.video ? find_codec(offer.encoding_name) : nullptr;
   GST_DEBUG_OBJECT(self->bin_.get(), "stream %u: %s %s", number, offer.video ? "video" : "other",
                    offer.encoding_name.c_str());

@@ -79,6 +79,16 @@ Failure no_stream(const std::vector<StreamOffer> &offers) {
 
 }  // namespace
 
+StreamOffer stream_offer(const GstCaps *caps) {
+  StreamOffer offer{false, ""};
+  if (!caps || gst_caps_get_size(caps) == 0) return offer;
+  const auto *fields = gst_caps_get_structure(caps, 0);
+  offer.video = g_strcmp0(gst_structure_get_string(fields, "media"), "video") == 0;
+  const char *encoding = gst_structure_get_string(fields, "encoding-name");
+  if (encoding) offer.encoding_name = encoding;
+  return offer;
+}
+
 Failure failure_of(Reason reason) {
   switch (reason) {
     case Reason::end_of_stream:

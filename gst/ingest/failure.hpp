@@ -19,6 +19,9 @@ struct StreamOffer {
   std::string encoding_name;
 };
 
+/// What one of them says of itself, as rtspsrc passes it on; null: nothing.
+StreamOffer stream_offer(const GstCaps *caps);
+
 /// `message`: an ERROR message. `offers`: what select-stream has seen of this connection. The
 /// result is not redacted yet.
 Failure failure_of(GstMessage *message, const std::vector<StreamOffer> &offers);

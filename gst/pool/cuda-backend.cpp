@@ -30,6 +30,15 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
+/// Out of memory: with what is left of it.
+NoMemory out_of_memory(GstCudaContext *context, const CudaError &error) {
+  const ContextScope scope(context);
+  size_t free = 0, total = 0;
+  const auto known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
+  return NoMemory(error.what() +
+                  (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
+}
+
 class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
@@ -46,11 +55,7 @@ class CudaSlots : public SlotSource {
                           allocator_.allocate(layout_.size));
     } catch (const CudaError &error) {
       if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
-      const ContextScope scope(context_.get());
-      size_t free = 0, total = 0;
-      const bool known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
-      throw NoMemory(error.what() +
-                     (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
+      throw out_of_memory(context_.get(), error);
     }
   }
   gsize bytes() const override { return allocator_.rounded(layout_.size); }
@@ -67,7 +72,8 @@ class CudaSlots : public SlotSource {
   const GstVideoInfo layout_;
 };
 
-/// The same for a context: what the driver says to the calls that lead to one.
+/// GStreamer says only that there is no context; the driver, to the calls that lead to one, says
+/// why.
 std::string why_no_context(gint device) {
   try {
     driver().cuInit(0u);

@@ -293,7 +293,7 @@ void SlotFilter::count_drop(guint64 sequence) {
   }
   if (first)
     GST_WARNING_OBJECT(element_,
-                       "all slots are held by readers or in use by the GPU: dropping from frame "
+                       "no slot is free of readers and of the GPU: dropping from frame "
                        "%" G_GUINT64_FORMAT "; release frames sooner or raise `slots`",
                        sequence);
   else

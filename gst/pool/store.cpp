@@ -47,7 +47,6 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
              SlotTable::Time reuse_delay)
     : source_(std::move(source)),
       layout_(source_->layout()),
-      frame_bytes_(source_->bytes()),
       overflow_(std::move(overflow)),
       generation_(generation),
       table_(reuse_delay) {
@@ -260,7 +259,7 @@ gsize Store::bytes() const {
   gsize frames = 1;  // overflow
   for (const auto &slot : slots_)
     if (slot.identity) ++frames;
-  return frames * frame_bytes_;
+  return frames * frame_bytes();
 }
 
 SlotTable::Counts Store::counts() const {

@@ -3,12 +3,14 @@
 
 namespace cudacam::demo {
 
-Show::Show(std::vector<Actor> actors, const std::vector<Outage> &plan, Announce announce)
-    : actors_(std::move(actors)), announce_(std::move(announce)) {
+Show::Show(std::vector<Actor> actors, const std::vector<Outage> &plan, test::RunLog &log,
+           Announce announce)
+    : actors_(std::move(actors)), log_(log), announce_(std::move(announce)) {
   for (const Outage &outage : plan) acts_.push_back({outage});
 }
 
 void Show::advance(double seconds) {
+  now_ = seconds;
   for (Act &act : acts_) {
     if (act.phase == Phase::kAhead && seconds >= act.outage.at) {
       begin(act.outage);
@@ -25,6 +27,7 @@ void Show::advance(double seconds) {
 void Show::begin(const Outage &outage) {
   const Actor &actor = actors_[outage.camera];
   actor.record->outage_begins();
+  log_.outage_begins(now_, outage.camera, outage.kind == OutageKind::kKill ? "killed" : "stopped");
   if (outage.kind == OutageKind::kKill) {
     actor.process->kill();
     announce_(actor.name + ": killed (SIGKILL)");
@@ -47,6 +50,7 @@ Show::Phase Show::bring_back(const Outage &outage) {
 void Show::is_back(const Outage &outage) {
   const Actor &actor = actors_[outage.camera];
   actor.record->camera_is_back(Clock::now());
+  log_.outage_ends(now_, outage.camera);
   announce_(actor.name + (outage.kind == OutageKind::kKill ? ": runs again on the same port"
                                                            : ": continues (SIGCONT)"));
 }

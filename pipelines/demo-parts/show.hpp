@@ -10,6 +10,7 @@
 #include "camera-process.hpp"
 #include "camera-record.hpp"
 #include "outage-plan.hpp"
+#include "run-log.hpp"
 
 namespace cudacam::demo {
 
@@ -23,7 +24,9 @@ class Show {
   };
   using Announce = std::function<void(const std::string &)>;
 
-  Show(std::vector<Actor> actors, const std::vector<Outage> &plan, Announce announce);
+  /// `log` outlives it and has as many cameras as there are actors.
+  Show(std::vector<Actor> actors, const std::vector<Outage> &plan, test::RunLog &log,
+       Announce announce);
 
   /// Does what is due; `seconds` is the show's time. Never blocks for long.
   void advance(double seconds);
@@ -40,8 +43,10 @@ class Show {
   void is_back(const Outage &outage);
 
   const std::vector<Actor> actors_;
+  test::RunLog &log_;
   const Announce announce_;
   std::vector<Act> acts_;
+  double now_ = 0;  // seconds
 };
 
 }  // namespace cudacam::demo

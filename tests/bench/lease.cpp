@@ -2,20 +2,23 @@
 /// lease [FRAMES]: what a lease costs through the C API, in nanoseconds, as JSON on stdout.
 ///
 ///   uncontended  acquire and release of a frame that is there, nobody else
-///   contended    16 readers that ask without waiting while frames are published as fast as they
-///   can
-///                be taken: acquire and release of those that got one; the publishing; and how many
-///                leases the best and the worst served reader had
+///   contended    16 readers that go round 8 cameras and ask without waiting, while each camera
+///                publishes as fast as it can: acquire and release of those that got a frame;
+///                pushing a frame into the sink, and how many of these pushes made their thread
+///                wait for another (a voluntary switch, by the kernel's count); and how many leases
+///                the best and the worst served reader had
 ///
 /// No test: a figure means something on a machine with nothing else to do and a core per reader.
 #include <gst/check/gstharness.h>
 #include <gst/gst.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +30,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Times = std::vector<long>;  // nanoseconds
 
-constexpr int kReaders = 16;
+constexpr unsigned kReaders = 16;
+constexpr unsigned kCameras = 8;
 
 class Camera {
  public:
@@ -43,7 +47,8 @@ class Camera {
   Camera(const Camera &) = delete;
   Camera &operator=(const Camera &) = delete;
 
-  void publish() { gst_harness_push(harness_, gst_harness_create_buffer(harness_, 16)); }
+  GstBuffer *frame() { return gst_harness_create_buffer(harness_, 16); }
+  void push(GstBuffer *frame) { gst_harness_push(harness_, frame); }
 
   /// Takes the newest frame and lets it go; how long both took, or -1 without a new frame.
   long lease(const char *holder) {
@@ -77,7 +82,7 @@ Times uncontended(int frames) {
   Camera camera;
   Times times;
   for (int i = 0; i < frames; ++i) {
-    camera.publish();
+    camera.push(camera.frame());
     times.push_back(camera.lease("reader"));
   }
   return times;
@@ -85,42 +90,65 @@ Times uncontended(int frames) {
 
 struct Contended {
   Times leases;
-  Times publishing;
+  Times pushes;
+  long waits = 0;  // pushes that did
   std::size_t fewest = 0;
   std::size_t most = 0;
 };
 
+/// Times that this thread gave up its core to wait for something.
+long waits_of_this_thread() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+void publish_frames(Camera &camera, int frames, Times &pushes, long &waits) {
+  for (int i = 0; i < frames; ++i) {
+    auto *frame = camera.frame();
+    const auto before = waits_of_this_thread();
+    const auto start = Clock::now();
+    camera.push(frame);
+    pushes.push_back(Camera::nanoseconds_since(start));
+    waits += waits_of_this_thread() != before;
+    std::this_thread::yield();
+  }
+}
+
 Contended contended(int frames) {
-  Camera camera;
+  std::vector<std::unique_ptr<Camera>> cameras;
+  for (unsigned i = 0; i < kCameras; ++i) cameras.push_back(std::make_unique<Camera>());
   std::atomic<bool> done{false};
-  std::vector<Times> of_readers(kReaders);
-  std::vector<std::thread> readers;
-  for (int i = 0; i < kReaders; ++i) {
+  std::vector<Times> of_readers(kReaders), of_cameras(kCameras);
+  std::vector<long> waits(kCameras);
+  std::vector<std::thread> readers, publishers;
+  for (unsigned i = 0; i < kReaders; ++i) {
     readers.emplace_back([&, i, name = "reader" + std::to_string(i)] {
-      while (!done) {
-        const auto time = camera.lease(name.c_str());
+      for (auto next = i; !done; ++next) {
+        const auto time = cameras[next % kCameras]->lease(name.c_str());
         if (time < 0)
           std::this_thread::yield();
         else
-          of_readers[static_cast<std::size_t>(i)].push_back(time);
+          of_readers[i].push_back(time);
       }
     });
   }
-  Contended result;
-  for (int i = 0; i < frames; ++i) {
-    const auto start = Clock::now();
-    camera.publish();
-    result.publishing.push_back(Camera::nanoseconds_since(start));
-    std::this_thread::yield();
-  }
+  for (unsigned i = 0; i < kCameras; ++i)
+    publishers.emplace_back(
+        [&, i] { publish_frames(*cameras[i], frames / 8, of_cameras[i], waits[i]); });
+  for (auto &publisher : publishers) publisher.join();
   done = true;
   for (auto &reader : readers) reader.join();
+  Contended result;
   result.fewest = of_readers[0].size();
   for (const auto &times : of_readers) {
     result.fewest = std::min(result.fewest, times.size());
     result.most = std::max(result.most, times.size());
     result.leases.insert(result.leases.end(), times.begin(), times.end());
   }
+  for (const auto &times : of_cameras)
+    result.pushes.insert(result.pushes.end(), times.begin(), times.end());
+  for (const auto count : waits) result.waits += count;
   return result;
 }
 
@@ -132,11 +160,12 @@ int main(int argc, char **argv) {
   const auto alone = uncontended(frames);
   const auto crowd = contended(frames);
   std::printf(
-      "{\n  \"cores\": %u,\n  \"uncontended\": %s,\n  \"contended\": {\n    \"readers\": %d,\n"
-      "    \"lease\": %s,\n    \"push\": %s,\n    \"fewest-leases\": %zu,\n    \"most-leases\": "
-      "%zu\n"
-      "  }\n}\n",
-      std::thread::hardware_concurrency(), summary(alone).c_str(), kReaders,
-      summary(crowd.leases).c_str(), summary(crowd.publishing).c_str(), crowd.fewest, crowd.most);
+      "{\n  \"cores\": %u,\n  \"uncontended\": %s,\n  \"contended\": {\n    \"readers\": %u,\n"
+      "    \"cameras\": %u,\n    \"lease\": %s,\n    \"push\": %s,\n    \"pushes-that-waited\": "
+      "%ld,\n"
+      "    \"fewest-leases\": %zu,\n    \"most-leases\": %zu\n  }\n}\n",
+      std::thread::hardware_concurrency(), summary(alone).c_str(), kReaders, kCameras,
+      summary(crowd.leases).c_str(), summary(crowd.pushes).c_str(), crowd.waits, crowd.fewest,
+      crowd.most);
   return 0;
 }

@@ -193,7 +193,8 @@ GST_START_TEST(decoder_replaced_while_playing) {
   CameraBench bench(at(camera) + "decoder=openh264dec");
   bench.play();
   bench.wait_connection(1);
-  g_object_set(bench.camera(), "decoder", "avdec_h264", nullptr);
+  const auto libav = cudacam::adopt(gst_element_factory_find("avdec_h264"));
+  g_object_set(bench.camera(), "decoder", libav ? "avdec_h264" : "nvh264dec", nullptr);
   g_signal_emit_by_name(bench.camera(), "reconnect");
   bench.wait_connection(2);
   fail_unless_equals_uint64(bench.statistic<guint64>("decoders"), 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// forgetful-reader ENDING: a program that takes leases and does not return them in time. How it
-/// ends is what the test wants to know; it prints "ready" when it holds what it will.
+/// forgetful-reader [cuda] ENDING: a program that takes leases and does not return them in time.
+/// How it ends is what the test wants to know; it prints "ready" when it holds what it will.
 ///
 ///   teardown  pipeline to NULL and gone; then most leases released, in random order, by threads
 ///   exit      exit() while frames flow, readers wait and leases are out
@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -25,13 +26,18 @@ constexpr std::size_t kLeases = 70;
 constexpr std::size_t kNeverReleased = 10;
 constexpr GstClockTime kLong = 60 * GST_SECOND;
 
-GstElement *start_pipeline() {
+GstElement *start_pipeline(bool cuda) {
   // Two pools, because one has no more than 64 slots.
-  auto *pipeline = gst_parse_launch(
-      "videotestsrc is-live=true ! video/x-raw,width=16,height=16,framerate=200/1 ! tee name=t "
-      "t. ! cudacampool slots=48 ! cudacamsink name=a lease-timeout=1000000 "
-      "t. ! cudacampool slots=48 ! cudacamsink name=b lease-timeout=1000000",
-      nullptr);
+  const auto launch =
+      std::string(
+          "videotestsrc is-live=true ! "
+          "video/x-raw,format=NV12,width=16,height=16,framerate=200/1 ! tee name=t ") +
+      (cuda ? "t. ! cudaupload ! " : "t. ! ") +
+      "cudacampool slots=48 ! cudacamsink name=a lease-timeout=1000000 " +
+      (cuda ? "t. ! cudaupload ! " : "t. ! ") +
+      "cudacampool slots=48 ! cudacamsink name=b lease-timeout=1000000";
+  auto *pipeline = gst_parse_launch(launch.c_str(), nullptr);
+  if (!pipeline) std::exit(77);
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   return pipeline;
 }
@@ -86,24 +92,26 @@ void release_late(std::vector<GstCudaCamLease *> leases) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
+  const bool cuda = !std::strcmp(argv[1], "cuda");
+  const char *ending = argv[argc - 1];
   sigset_t term;
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
-  if (!std::strcmp(argv[1], "signal")) pthread_sigmask(SIG_BLOCK, &term, nullptr);
+  if (!std::strcmp(ending, "signal")) pthread_sigmask(SIG_BLOCK, &term, nullptr);
 
   gst_init(nullptr, nullptr);
-  auto *pipeline = start_pipeline();
+  auto *pipeline = start_pipeline(cuda);
   // Never destroyed, so that leak checks at exit reach what is forgotten on purpose.
   static const auto *const leases = new std::vector<GstCudaCamLease *>(forget(pipeline));
   say_ready();
-  if (!std::strcmp(argv[1], "teardown")) {
+  if (!std::strcmp(ending, "teardown")) {
     gst_element_set_state(pipeline, GST_STATE_NULL);
     gst_object_unref(pipeline);
     release_late(*leases);
     return 0;
   }
-  if (!std::strcmp(argv[1], "signal")) {
+  if (!std::strcmp(ending, "signal")) {
     int received = 0;
     sigwait(&term, &received);
   }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// The query that tells what is outstanding.
+#include <algorithm>
+#include <future>
 #include <vector>
 
 #include "lease-bench.hpp"
@@ -84,6 +86,57 @@ GST_START_TEST(leases_and_slots_are_told) {
 }
 GST_END_TEST
 
+GST_START_TEST(frames_in_queues_are_told_by_the_pool_alone) {
+  LeaseBench bench("cudacampool slots=8 ! queue ! queue name=stuck ! cudacamsink");
+  auto *stuck = gst_bin_get_by_name(GST_BIN(bench.harness()->element), "stuck");
+  auto *pad = gst_element_get_static_pad(stuck, "src");
+  bench.push(1);
+  auto lease = bench.acquire("reader", kLong);
+  bench.drain(0);
+  std::promise<void> blocked;
+  const auto probe = gst_pad_add_probe(
+      pad, GstPadProbeType(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+      [](GstPad *, GstPadProbeInfo *, gpointer promise) {
+        static_cast<std::promise<void> *>(promise)->set_value();
+        return GST_PAD_PROBE_OK;
+      },
+      &blocked, nullptr);
+  for (guint8 i = 2; i < 5; ++i) bench.push(i);
+  blocked.get_future().wait();
+  // The query passes the queues, it does not stand in line behind the frames.
+  const auto query = ask(bench.sink());
+  const auto leases = entries(query.get(), "cudacamsink");
+  const auto slots = entries(query.get(), "cudacampool");
+  fail_unless_equals_int(leases.size(), 1);
+  fail_unless_equals_int(slots.size(), 4);  // the leased one and those on their way
+  const auto of_lease = [&](const auto &slot) { return slot.memory == leases[0].memory; };
+  fail_unless_equals_int(std::count_if(slots.begin(), slots.end(), of_lease), 1);
+  gst_pad_remove_probe(pad, probe);
+  gst_object_unref(pad);
+  gst_object_unref(stuck);
+  while (number(bench.sink(), "frames") < 4) std::this_thread::yield();
+  lease.reset();
+  bench.drain(0);
+  // The queue's thread lets the last one go when the sink has it.
+  while (gst_cuda_cam_query_get_n_outstanding(ask(bench.sink()).get())) std::this_thread::yield();
+}
+GST_END_TEST
+
+GST_START_TEST(a_sink_behind_a_tee_tells_of_itself_and_the_pool) {
+  LeaseBench bench(
+      "cudacampool slots=8 ! tee name=t t. ! queue ! cudacamsink name=cudacamsink-a "
+      "t. ! queue ! cudacamsink name=cudacamsink-b");
+  auto *other = gst_bin_get_by_name(GST_BIN(bench.harness()->element), "cudacamsink-b");
+  bench.push(1);
+  const LeasePtr lease(
+      gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(other), "reader", kLong, nullptr));
+  const auto query = ask(other);
+  fail_unless_equals_int(entries(query.get(), "cudacamsink-b").size(), 1);
+  fail_unless_equals_int(entries(query.get(), "cudacampool").size(), 1);
+  gst_object_unref(other);
+}
+GST_END_TEST
+
 GST_START_TEST(who_keeps_a_frame_without_a_lease_shows_at_the_pool) {
   LeaseBench bench;
   bench.push(1);
@@ -119,6 +172,8 @@ static Suite *outstanding_query_suite() {
   tcase_add_test(tests, an_entry_reads_as_it_was_written);
   tcase_add_test(tests, other_queries_are_not_taken_for_it);
   tcase_add_test(tests, leases_and_slots_are_told);
+  tcase_add_test(tests, frames_in_queues_are_told_by_the_pool_alone);
+  tcase_add_test(tests, a_sink_behind_a_tee_tells_of_itself_and_the_pool);
   tcase_add_test(tests, who_keeps_a_frame_without_a_lease_shows_at_the_pool);
   tcase_add_test(tests, earlier_generations_are_told);
   return suite;

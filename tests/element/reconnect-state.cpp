@@ -27,11 +27,24 @@ namespace {
 
 constexpr auto kHang = std::chrono::minutes(2);
 
+/// rtspsrc 1.22 to 1.24, when a connection breaks just while it is closed. Every other critical
+/// fails the test, by gst-check itself.
+void expect_rtspsrc_critical() {
+  g_log_set_always_fatal(GLogLevelFlags(G_LOG_FATAL_MASK));
+  gst_check_add_log_filter(
+      "GStreamer", G_LOG_LEVEL_CRITICAL,
+      g_regex_new("gst_event_set_seqnum: assertion", GRegexCompileFlags(0), GRegexMatchFlags(0),
+                  nullptr),
+      [](const char *, GLogLevelFlags, const char *, gpointer) -> gboolean { return TRUE; },
+      nullptr, nullptr);
+}
+
 /// A pipeline that ends in `cudacamsink name=sink reconnect-mode=state`, and an application that
 /// asks for a reconnect at each error of the bus.
 class Bench {
  public:
   explicit Bench(const std::string &launch, const char *mode = "state") {
+    expect_rtspsrc_critical();
     GError *error = nullptr;
     const auto text = launch + " ! cudacamsink name=sink reconnect-mode=" + mode;
     pipeline_ = cudacam::sink(gst_parse_launch(text.c_str(), &error));
@@ -96,11 +109,16 @@ class Bench {
   }
   void wait_connection(guint64 connection) {
     wait("connection", [=](const auto &it) { return it.connections >= connection; });
-    const auto seen = frames;
+    const auto seen = count(&Bench::frames);
     wait("frames", [=](const auto &it) { return it.frames >= seen + 3; });
   }
   void wait_eos(unsigned times) {
     wait("EOS", [=](const auto &it) { return it.eos >= times; });
+  }
+
+  guint64 count(guint64 Bench::*what) const {
+    std::lock_guard lock(mutex_);
+    return this->*what;
   }
 
   // For conditions, which are called with the lock held, and for use after stop().
@@ -278,12 +296,17 @@ GST_START_TEST(an_rtsp_camera_comes_back_through_uridecodebin_after_an_absence) 
   Bench bench("uridecodebin uri=" + camera.url() + " ! cudacampool");
   bench.reconnect_on_errors();
   bench.play();
-  bench.wait("errors", [](const auto &it) { return it.errors >= 2; });
+  bench.wait("errors", [](const auto &it) { return it.errors >= 3; });
+  // Sources that fail again and again are no failure of the pipeline.
+  GstState state = GST_STATE_NULL, pending = GST_STATE_NULL;
+  fail_unless_equals_int(gst_element_get_state(bench.pipeline(), &state, &pending, 0),
+                         GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_int(state, GST_STATE_PLAYING);
   camera.start();
   bench.wait_connection(1);
   camera.stop();
   bench.wait_eos(1);
-  const auto errors = bench.errors;
+  const auto errors = bench.count(&Bench::errors);
   fail_unless(bench.reconnect());
   bench.wait("errors", [=](const auto &it) { return it.errors >= errors + 2; });
   camera.start();
@@ -307,7 +330,7 @@ GST_START_TEST(an_http_camera_comes_back) {
   camera.refuse(true);
   camera.close_connections();
   bench.wait("end or error", [](const auto &it) { return it.eos + it.errors > 0; });
-  const auto errors = bench.errors;
+  const auto errors = bench.count(&Bench::errors);
   bench.reconnect();
   bench.wait("refusal", [=](const auto &it) { return it.errors > errors; });
   camera.refuse(false);

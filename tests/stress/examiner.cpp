@@ -60,10 +60,12 @@ GpuExaminer &Examiner::gpu(GstCudaCamLease *lease) {
   return *gpu_;
 }
 
-Look Examiner::look(GstCudaCamLease *lease) {
+Look Examiner::look(GstCudaCamLease *lease, bool release) {
   const auto planes = planes_of(lease);
-  if (!planes[0].on_gpu) return look_here(planes);
-  return gpu(lease).look(gst_cuda_cam_lease_get_buffer(lease), planes);
+  if (planes[0].on_gpu) return gpu(lease).look(lease, planes, release);
+  const Look look = look_here(planes);
+  if (release) gst_cuda_cam_lease_release(lease);
+  return look;
 }
 
 void Examiner::spoil(GstCudaCamLease *lease) {

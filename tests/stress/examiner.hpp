@@ -31,11 +31,14 @@ class Examiner {
 
   /// Waits for the frame and for its own work. Throws test::CudaFailure, or another
   /// std::runtime_error for a frame that has no planes.
-  Look look(GstCudaCamLease *lease);
+  Look look(GstCudaCamLease *lease) { return look(lease, false); }
+  /// The same, and gives the frame back: on the GPU before its own work has ended.
+  Look look_and_release(GstCudaCamLease *lease) { return look(lease, true); }
   /// Changes one byte of chroma: what nobody may do, for the tests of those who have to notice.
   void spoil(GstCudaCamLease *lease);
 
  private:
+  Look look(GstCudaCamLease *lease, bool release);
   GpuExaminer &gpu(GstCudaCamLease *lease);
 
   const std::string kernels_;

@@ -25,6 +25,13 @@ GstCudaMemory *memory_of(GstBuffer *frame) {
   return GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(frame, 0));
 }
 
+void call(gboolean (*function)(GstCudaCamLease *, gpointer, GError **), GstCudaCamLease *lease,
+          CUstream stream) {
+  GError *raw_error = nullptr;
+  if (function(lease, stream, &raw_error)) return;
+  throw test::CudaFailure(ErrorPtr(raw_error)->message);
+}
+
 unsigned blocks_for(unsigned count, unsigned each) {
   return (count + each - 1) / each;
 }
@@ -70,10 +77,11 @@ GpuExaminer::GpuExaminer(GstBuffer *frame, const std::string &kernels)
 
 GpuExaminer::~GpuExaminer() = default;
 
-Look GpuExaminer::look(GstBuffer *frame, const std::vector<GstCudaCamPlane> &planes) {
+Look GpuExaminer::look(GstCudaCamLease *lease, const std::vector<GstCudaCamPlane> &planes,
+                       bool release) {
   State &state = *state_;
-  compat::wait_for_producer(gst_buffer_peek_memory(frame, 0));
   const ContextScope scope(state.context.get());
+  call(gst_cuda_cam_lease_wait_on_stream, lease, state.stream);
   cuda().cuMemsetD8Async(state.result, static_cast<unsigned char>(0), sizeof(Result), state.stream);
   for (unsigned p = 0; p < planes.size(); ++p) {
     const auto row_bytes = static_cast<unsigned>(planes[p].row_bytes);
@@ -91,6 +99,7 @@ Look GpuExaminer::look(GstBuffer *frame, const std::vector<GstCudaCamPlane> &pla
                  static_cast<unsigned>(grid->block_height), static_cast<unsigned>(grid->top_y),
                  static_cast<unsigned>(grid->bottom_y),
                  CUdeviceptr{state.result + offsetof(Result, averages)});
+  if (release) call(gst_cuda_cam_lease_release_after, lease, state.stream);
   Result result{};
   cuda().cuMemcpyDtoHAsync(&result, state.result, sizeof result, state.stream);
   cuda().cuStreamSynchronize(state.stream);

@@ -18,7 +18,8 @@ class GpuExaminer {
   GpuExaminer(const GpuExaminer &) = delete;
   GpuExaminer &operator=(const GpuExaminer &) = delete;
 
-  Look look(GstBuffer *frame, const std::vector<GstCudaCamPlane> &planes);
+  /// `release`: while the kernels still read the frame; it is not written before they have ended.
+  Look look(GstCudaCamLease *lease, const std::vector<GstCudaCamPlane> &planes, bool release);
   void spoil(const GstCudaCamPlane &plane);
 
  private:

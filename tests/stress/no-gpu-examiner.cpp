@@ -14,7 +14,7 @@ GpuExaminer::GpuExaminer(GstBuffer *, const std::string &) {
 
 GpuExaminer::~GpuExaminer() = default;
 
-Look GpuExaminer::look(GstBuffer *, const std::vector<GstCudaCamPlane> &) {
+Look GpuExaminer::look(GstCudaCamLease *, const std::vector<GstCudaCamPlane> &, bool) {
   return {};
 }
 

@@ -39,6 +39,7 @@ SoakReader::Settings reader_settings(const CameraSettings &camera, unsigned inde
   settings.holder = "reader-" + std::to_string(index + 1);
   settings.hold = std::chrono::milliseconds(kHolds[index % 4]);
   settings.queue = index % 4 == 1 ? kQueue : 0;
+  settings.releases_early = index % 2 == 0;
   settings.forgets = index == 0 ? camera.forgets : 0;
   settings.spoils = index == 0 && camera.spoils;
   settings.kernels = camera.kernels;

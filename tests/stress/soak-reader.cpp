@@ -72,12 +72,14 @@ void SoakReader::read(LeasePtr lease) {
   ++frames_;
   if (settings_.spoils && frames_ == kSpoiled) examiner_.spoil(lease.get());
   std::this_thread::sleep_for(settings_.hold);
-  const Look last = examiner_.look(lease.get());
-  if (!judge_.judge(sequence, first, last)) return;
-  gaps_.frame(now, connection);
-  has_frame_ = true;
-  if (forgotten_.size() < settings_.forgets && frames_ % kForgetEvery == 0)
-    forgotten_.push_back({std::move(lease), last});
+  const bool forgets = forgotten_.size() < settings_.forgets && frames_ % kForgetEvery == 0;
+  const Look last = settings_.releases_early && !forgets ? examiner_.look_and_release(lease.get())
+                                                         : examiner_.look(lease.get());
+  if (judge_.judge(sequence, first, last)) {
+    gaps_.frame(now, connection);
+    has_frame_ = true;
+  }
+  if (forgets) forgotten_.push_back({std::move(lease), last});
 }
 
 }  // namespace cudacam::soak

@@ -32,6 +32,7 @@ class SoakReader {
     std::string holder;
     std::chrono::milliseconds hold{0};  ///< how long each frame is held
     unsigned queue = 0;                 ///< frames that wait for it; 0: it gets the newest
+    bool releases_early = false;        ///< while the GPU still reads the frame
     unsigned forgets = 0;               ///< leases that it never gives back
     bool spoils = false;                ///< writes to a frame that it holds, once
     std::string kernels;                ///< see Examiner

@@ -35,10 +35,11 @@ std::string encoder_line(const TestCameraOptions &options) {
              " bitrate=" + bitrate +
              (options.b_frames > 0 ? " b-adapt=false rc-lookahead=0 bframes=" + b_frames
                                    : " tune=zerolatency") +
-             " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1" +
-             rtp_start(options);
+             " ! video/x-h264,profile=" + options.profile +
+             " ! rtph264pay name=pay0 pt=96 config-interval=-1" + rtp_start(options);
     case CameraCodec::kH265:
-      return "x265enc name=encoder speed-preset=ultrafast tune=zerolatency key-int-max=" + gop +
+      return std::string(options.ten_bit ? "videoconvert ! video/x-raw,format=I420_10LE ! " : "") +
+             "x265enc name=encoder speed-preset=ultrafast tune=zerolatency key-int-max=" + gop +
              " bitrate=" + bitrate +
              " option-string=\"log-level=none:pools=1:frame-threads=1:bframes=" + b_frames +
              "\" ! rtph265pay name=pay0 pt=96 config-interval=-1" + rtp_start(options);
@@ -56,6 +57,13 @@ std::string encoder_line(const TestCameraOptions &options) {
 std::string audio_line(const std::string &payloader) {
   return "audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=8000,channels=1 ! alawenc ! "
          "rtppcmapay pt=8 name=" +
+         payloader;
+}
+
+// Any data in an application stream, as analytics of a camera are.
+std::string metadata_line(const std::string &payloader) {
+  return "videotestsrc is-live=true ! video/x-raw,format=GRAY8,width=16,height=16,framerate=5/1 ! "
+         "rtpgstpay pt=107 name=" +
          payloader;
 }
 
@@ -173,6 +181,7 @@ std::string camera_launch_line(const TestCameraOptions &options) {
   std::string line =
       "( videotestsrc name=source is-live=true pattern=ball ! capsfilter name=size caps=" +
       size_caps(options) + " ! " + encoder_line(options);
+  if (options.with_metadata) line += " " + metadata_line("pay2");
   if (options.with_audio) line += " " + audio_line("pay1");
   return line + " )";
 }

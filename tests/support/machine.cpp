@@ -82,9 +82,15 @@ std::string now_in_utc() {
   return result;
 }
 
+/// Addresses of cameras are nobody's business, least of all with a password in them.
+std::string without_address(const std::string &word) {
+  const auto scheme = word.find("://");
+  return scheme == std::string::npos ? word : word.substr(0, scheme) + "://...";
+}
+
 std::string command_of(int argc, char **argv) {
   std::string command = std::filesystem::path(argv[0]).filename();
-  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+  for (int i = 1; i < argc; ++i) command += " " + without_address(argv[i]);
   return command;
 }
 

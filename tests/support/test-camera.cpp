@@ -86,8 +86,7 @@ class TestCamera::Impl {
   void require_password(const std::string &user, const std::string &password);
   void refuse(unsigned rtsp_status) { refusal_ = rtsp_status; }
   /// Changes what later streams are made from.
-  template <typename Change>
-  void reconfigure(Change change);
+  void reconfigure(const std::function<void(TestCameraOptions &)> &change);
   unsigned clients() const { return server_ ? count_clients(server_.get()) : 0; }
   unsigned sessions() const { return gst_rtsp_session_pool_get_n_sessions(session_pool_.get()); }
 
@@ -230,8 +229,7 @@ void TestCamera::Impl::apply_auth() {
   gst_rtsp_server_set_auth(server_.get(), auth.get());
 }
 
-template <typename Change>
-void TestCamera::Impl::reconfigure(Change change) {
+void TestCamera::Impl::reconfigure(const std::function<void(TestCameraOptions &)> &change) {
   auto options = options_;
   change(options);
   check_camera_options(options);
@@ -341,10 +339,12 @@ void TestCamera::require_password(const std::string &user, const std::string &pa
   impl_->loop().run([&] { impl_->require_password(user, password); });
 }
 
+void TestCamera::change(const std::function<void(TestCameraOptions &)> &change) {
+  impl_->loop().run([&] { impl_->reconfigure(change); });
+}
+
 void TestCamera::set_not_found(bool not_found) {
-  impl_->loop().run([=] {
-    impl_->reconfigure([=](TestCameraOptions &options) { options.not_found = not_found; });
-  });
+  change([=](TestCameraOptions &options) { options.not_found = not_found; });
 }
 
 void TestCamera::refuse(unsigned rtsp_status) {
@@ -352,20 +352,15 @@ void TestCamera::refuse(unsigned rtsp_status) {
 }
 
 void TestCamera::set_codec(CameraCodec codec) {
-  impl_->loop().run(
-      [=] { impl_->reconfigure([=](TestCameraOptions &options) { options.codec = codec; }); });
+  change([=](TestCameraOptions &options) { options.codec = codec; });
 }
 
 void TestCamera::set_rtp_start(uint32_t timestamp) {
-  impl_->loop().run([=] {
-    impl_->reconfigure([=](TestCameraOptions &options) { options.rtp_start = timestamp; });
-  });
+  change([=](TestCameraOptions &options) { options.rtp_start = timestamp; });
 }
 
 void TestCamera::set_first_keyframe_delay(std::chrono::milliseconds delay) {
-  impl_->loop().run([=] {
-    impl_->reconfigure([=](TestCameraOptions &options) { options.first_keyframe_delay = delay; });
-  });
+  change([=](TestCameraOptions &options) { options.first_keyframe_delay = delay; });
 }
 
 unsigned TestCamera::clients() const {

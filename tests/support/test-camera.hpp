@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,12 +35,15 @@ struct TestCameraOptions {
   int fps = 25;
   int gop = 0;  // frames from keyframe to keyframe; 0: one second's
   int b_frames = 0;
-  int bitrate = 1500;           // kbit/s
-  bool with_audio = false;      // a PCMA stream beside the video
-  bool tcp = true, udp = true;  // transports served; to others the camera answers 461
-  bool tls = false;             // rtsps://, with kTestCertificate
-  bool not_found = false;       // answer every request for the path with 404
-  std::string user, password;   // asked for when `user` is not empty, by basic and digest
+  int bitrate = 1500;            // kbit/s
+  std::string profile = "main";  // of H.264
+  bool ten_bit = false;          // H.265 Main 10
+  bool with_audio = false;       // a PCMA stream beside the video
+  bool with_metadata = false;    // an application stream beside the video
+  bool tcp = true, udp = true;   // transports served; to others the camera answers 461
+  bool tls = false;              // rtsps://, with kTestCertificate
+  bool not_found = false;        // answer every request for the path with 404
+  std::string user, password;    // asked for when `user` is not empty, by basic and digest
   /// RTP timestamp of each stream's first packet; none: any.
   std::optional<uint32_t> rtp_start = {};
   /// Keyframes are withheld this long after the first connection.
@@ -83,7 +87,8 @@ class TestCamera {
   void set_not_found(bool not_found);
   /// DESCRIBE is answered with this status code from now on; 0 takes it back.
   void refuse(unsigned rtsp_status);
-  /// For streams made from now on.
+  /// For streams made from now on; not of where it listens.
+  void change(const std::function<void(TestCameraOptions &)> &change);
   void set_codec(CameraCodec codec);
   void set_rtp_start(uint32_t timestamp);
   void set_first_keyframe_delay(std::chrono::milliseconds delay);

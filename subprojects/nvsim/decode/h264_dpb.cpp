@@ -71,8 +71,11 @@ void PictureBuffer::fill_gap(const SliceHeader &slice) {
   const int range = 1 << sps_.log2_max_frame_num;
   const int frame_num = static_cast<int>(slice.frame_num);
   if (frame_num != previous_ref_frame_num_) {
-    for (int missing = (previous_ref_frame_num_ + 1) % range; missing != frame_num;
-         missing = (missing + 1) % range) {
+    const int count = (frame_num - previous_ref_frame_num_ - 1 + range) % range;
+    // The others would leave room for these and for the picture itself (measured).
+    const int most = std::max(1, static_cast<int>(sps_.num_ref_frames) - 1);
+    const int first = previous_ref_frame_num_ + 1 + std::max(0, count - most);
+    for (int missing = first % range; missing != frame_num; missing = (missing + 1) % range) {
       if (sps_.gaps_allowed || sps_.num_ref_frames > 1) add_missing_frame(missing);
       previous_ref_frame_num_ = missing;
     }

@@ -33,6 +33,15 @@ TEST(a_rule_can_go_on_or_strike_always) {
   CHECK_OK(cuStreamCreate(&stream, 0));
 }
 
+TEST(each_rule_counts_all_calls_and_the_first_to_strike_decides) {
+  start();
+  CHECK_EQUAL(nvsim_fault_add("cuMemAlloc@1=2;cuMemAlloc@1=999;cuMemAlloc@2=801"), 0);
+  CUdeviceptr memory = 0;
+  CHECK_EQUAL(cuMemAlloc(&memory, 16), CUDA_ERROR_OUT_OF_MEMORY);
+  CHECK_EQUAL(cuMemAlloc(&memory, 16), CUDA_ERROR_NOT_SUPPORTED);
+  CHECK_OK(cuMemAlloc(&memory, 16));
+}
+
 TEST(nonsense_is_refused_as_a_whole) {
   for (const char *spec : {"", "cuMemAlloc", "cuMemAlloc@", "cuMemAlloc@0=2", "cuMemAlloc@x=2",
                            "cuMemAlloc@1=", "cuMemAlloc@1=NO_SUCH_ERROR", "cuMemAlloc@1!skip",

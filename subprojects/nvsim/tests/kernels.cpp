@@ -49,6 +49,7 @@ TEST(a_kernel_runs_for_every_thread_of_every_block) {
   unsigned char out[1000];
   CHECK_OK(cuMemcpyDtoH(out, memory, 1000));
   for (unsigned i = 0; i < 1000; ++i) CHECK_EQUAL(out[i], i < 777 ? 9 : 0);
+  CHECK_EQUAL(nvsim_counter("kernel.launched"), 1);
   CHECK_EQUAL(nvsim_violations(), 0);
 }
 

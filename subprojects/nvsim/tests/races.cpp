@@ -111,6 +111,19 @@ TEST(side_by_side_rectangles_do_not_race) {
   nvsim_hold_all(0);
 }
 
+// Rows of 40 bytes at column 80 of 100 end in the next row's first 20.
+TEST(a_rectangle_whose_rows_go_on_in_the_next_races_with_what_is_there) {
+  start();
+  const CUdeviceptr memory = make_memory(1000);
+  const CUstream left = make_stream();
+  const CUstream right = make_stream();
+  nvsim_hold_all(1);
+  CHECK_OK(cuMemsetD2D8Async(memory, 100, 1, 50, 8, left));
+  CHECK_OK(cuMemsetD2D8Async(memory + 80, 100, 1, 40, 8, right));
+  CHECK_EQUAL(nvsim_violations(), 1);
+  nvsim_hold_all(0);
+}
+
 TEST(a_host_wait_orders_what_follows) {
   start();
   const CUdeviceptr frame = make_memory(kFrame);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Memory and events shared between processes, virtual memory, stream-ordered allocation.
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -232,10 +233,18 @@ TEST(a_descriptor_that_is_no_memory_is_refused) {
   start();
   int ends[2];
   CHECK(pipe(ends) == 0);
-  CUmemGenericAllocationHandle handle = 0;
-  CHECK_EQUAL(cuMemImportFromShareableHandle(&handle, as_handle(ends[0]),
-                                             CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR),
-              CUDA_ERROR_UNKNOWN);
+  // Memory, but none of a driver's: its size alone would do.
+  const int plain = memfd_create("plain", MFD_CLOEXEC);
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t claims[] = {0, kGranule};
+  CHECK(ftruncate(plain, kGranule + kPage) == 0);
+  CHECK(pwrite(plain, claims, sizeof claims, kGranule) == sizeof claims);
+  for (const int descriptor : {ends[0], plain}) {
+    CUmemGenericAllocationHandle handle = 0;
+    CHECK_EQUAL(cuMemImportFromShareableHandle(&handle, as_handle(descriptor),
+                                               CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR),
+                CUDA_ERROR_UNKNOWN);
+  }
 }
 
 TEST(legacy_handles_share_memory_and_events) {
@@ -302,9 +311,11 @@ TEST(memory_opened_twice_is_closed_twice) {
   CHECK_OK(cuIpcOpenMemHandle(&one, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
   CHECK_OK(cuIpcOpenMemHandle(&two, handle, CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS));
   CHECK_EQUAL(one, two);
+  CHECK_EQUAL(nvsim_counter("ipc.open"), 1);
   CHECK_OK(cuIpcCloseMemHandle(one));
   CHECK_OK(cuMemsetD8(one, 0, 16));
   CHECK_OK(cuIpcCloseMemHandle(one));
+  CHECK_EQUAL(nvsim_counter("ipc.open"), 0);
   CHECK_EQUAL(cuIpcCloseMemHandle(one), CUDA_ERROR_INVALID_VALUE);
   tell(exporter.socket(), 'x');
   exporter.expect_success();

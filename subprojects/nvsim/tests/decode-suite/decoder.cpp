@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Decoders as objects of the simulated driver: their memory, their order among streams, their end.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
 
+#include "tests/decode-suite/field_streams.hpp"
 #include "tests/decode-suite/player.hpp"
 
 using player::Player;
@@ -18,6 +20,46 @@ bool ends_up_in(const char *wait, const std::atomic<bool> &done) {
 }
 
 }  // namespace
+
+// The first picture: luma, then chroma, rows without padding.
+static player::Bytes first_picture(Player &player) {
+  player.play();
+  CUdeviceptr address = 0;
+  CHECK_OK(player.map(player.shown.front(), nullptr, address));
+  const std::size_t width = player.info.ulTargetWidth, rows = player.info.ulTargetHeight * 3 / 2;
+  player::Bytes bytes(width * rows);
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = address;
+  copy.srcPitch = player.pitch;
+  copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+  copy.dstHost = bytes.data();
+  copy.dstPitch = copy.WidthInBytes = width;
+  copy.Height = rows;
+  CHECK_OK(cuMemcpy2D(&copy));
+  CHECK_OK(player.unmap(address));
+  return bytes;
+}
+
+TEST(the_display_area_is_cut_out_of_the_picture) {
+  constexpr std::size_t kLeft = 18, kTop = 10, kWidth = 32, kHeight = 48;
+  harness::start();
+  const auto fields = field_streams::all().front().units;
+  player::Bytes noise = fields[0];
+  noise.insert(noise.end(), fields[1].begin(), fields[1].end());
+  Player whole(noise), part(noise);
+  part.on_create = [](CUVIDDECODECREATEINFO &info) {
+    info.display_area = {kLeft, kTop, kLeft + kWidth, kTop + kHeight};
+    info.ulTargetWidth = kWidth;
+    info.ulTargetHeight = kHeight;
+  };
+  const player::Bytes all = first_picture(whole), cut = first_picture(part);
+  const std::size_t width = whole.info.ulTargetWidth, height = whole.info.ulTargetHeight;
+  for (std::size_t y = 0; y < kHeight * 3 / 2; y++) {
+    const std::size_t from = y < kHeight ? y + kTop : height + y - kHeight + kTop / 2;
+    CHECK(std::equal(&cut[y * kWidth], &cut[(y + 1) * kWidth], &all[from * width + kLeft]));
+  }
+}
 
 TEST(counts_decoders_and_gives_all_memory_back) {
   harness::start();

@@ -307,9 +307,11 @@ def main():
         if missing:
             print(f"1..0 # SKIP GStreamer has no {', '.join(missing)}")
             return
-        decoders = [name for name in codec["decoders"] if runner.has(name, runner.simulated)]
-        if not decoders:
-            print("1..1\nnot ok 1 nvcodec registers a decoder on nvsim")
+        # From 1.24 on the plain names are the stateless decoders.
+        decoders = codec["decoders"] if runner.version() == "1.22" else codec["decoders"][:1]
+        absent = [name for name in decoders if not runner.has(name, runner.simulated)]
+        if absent:
+            print(f"1..1\nnot ok 1 nvcodec registers no {', '.join(absent)} on nvsim")
             return
         count = frames = 0
         for name, path, deep in streams(runner, codec, folder, field_program):

@@ -82,6 +82,7 @@ int Player::create(const CUVIDEOFORMAT &format) {
   info.ulTargetWidth = static_cast<unsigned>(format.display_area.right);
   info.ulTargetHeight = static_cast<unsigned>(format.display_area.bottom);
   info.ulNumOutputSurfaces = kOutputs;
+  if (on_create) on_create(info);
   last_result = CUVID(cuvidCreateDecoder)(&decoder, &info);
   return last_result == CUDA_SUCCESS ? static_cast<int>(info.ulNumDecodeSurfaces) : 0;
 }

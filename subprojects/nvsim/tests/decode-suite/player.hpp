@@ -43,6 +43,7 @@ class Player {
   unsigned pitch = 0;
   int decoded = 0;
   std::vector<int> shown;  // surfaces
+  std::function<void(CUVIDDECODECREATEINFO &)> on_create;
   std::function<void(const CUVIDPICPARAMS &)> on_decode;
   std::function<void(const CUVIDPARSERDISPINFO &)> on_display;
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""report.py PROJECT SOAK: docs/benchmarks.md says what the committed results say; and a run of the
+soak is drawn (skipped without gnuplot). SOAK: the command that makes the run."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SKIPPED = 77
+
+project, soak = pathlib.Path(sys.argv[1]), sys.argv[2:]
+script = project / 'docs/benchmarks/report.py'
+subprocess.run([sys.executable, script, '--check'], check=True)
+if not shutil.which('gnuplot'):
+    print('skipped: no gnuplot here')
+    sys.exit(SKIPPED)
+with tempfile.TemporaryDirectory() as folder:
+    run, page = pathlib.Path(folder) / 'run.json', pathlib.Path(folder) / 'page.html'
+    subprocess.run([*soak, '--json', run], check=True)
+    subprocess.run([sys.executable, script, '--timeline', run, page], check=True)
+    text = page.read_text()
+    machine = json.loads(run.read_text())['machine']
+    pictures = re.findall(r'<figure>.*?</figure>', text, re.DOTALL)
+    assert len(pictures) == 2, f'{len(pictures)} pictures'
+    for picture in pictures:
+        for field in ('gpu', 'driver', 'gstreamer', 'date'):
+            assert machine[field] in picture, f'no {field} under a picture'
+        assert 'soak --cameras' in picture, 'no command under a picture'
+        assert ('simulated, not a measurement' in picture) == machine['simulated']
