@@ -30,15 +30,6 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-/// Out of memory: with what is left of it.
-NoMemory out_of_memory(GstCudaContext *context, const CudaError &error) {
-  const ContextScope scope(context);
-  size_t free = 0, total = 0;
-  const auto known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
-  return NoMemory(error.what() +
-                  (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
-}
-
 class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
@@ -55,7 +46,11 @@ class CudaSlots : public SlotSource {
                           allocator_.allocate(layout_.size));
     } catch (const CudaError &error) {
       if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
-      throw out_of_memory(context_.get(), error);
+      const ContextScope scope(context_.get());
+      size_t free = 0, total = 0;
+      const bool known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
+      throw NoMemory(error.what() +
+                     (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
     }
   }
   gsize bytes() const override { return allocator_.rounded(layout_.size); }
