@@ -44,8 +44,10 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
                             static_cast<int>(meta->height), info)
            : same_or_larger(GST_VIDEO_INFO_FORMAT(layout), layout->width, layout->height, info);
   if (!fits) throw std::runtime_error("the frame is not what its caps say");
-  if (!gst_video_frame_map(&frame_, layout, buffer, access))
+  if (!gst_video_frame_map(&frame_, layout, buffer, access)) {
+    expect_working_process();  // mapping may upload or download
     throw std::runtime_error("the frame's memory cannot be mapped");
+  }
 }
 
 }  // namespace cudacam

@@ -85,11 +85,10 @@ std::optional<std::string> Generations::fill(Time now) {
 
 /// Null when there is no room for it.
 std::shared_ptr<Store> Generations::make_store() {
+  auto source = backend()->slot_source(info_);
+  frame_bytes_ = source->bytes();
   if (!fits(frame_bytes_)) return nullptr;
-  auto store = Store::create(backend()->slot_source(info_), number(), wish_.reuse_delay);
-  frame_bytes_ = store->frame_bytes();
-  if (!fits(frame_bytes_))
-    return nullptr;  // as it turns out; asked with the right size from now on
+  auto store = Store::create(std::move(source), number(), wish_.reuse_delay);
   std::lock_guard lock(mutex_);
   current_ = store;
   return store;

@@ -86,7 +86,7 @@ class Generations {
   Wish wish_;
   // Of the streaming thread alone:
   GstVideoInfo info_{};
-  gsize frame_bytes_ = 0;  // of one slot: estimated, then as the device rounds
+  gsize frame_bytes_ = 0;  // of one slot; before there is a source of them, of the picture
   std::optional<Refused> refused_;
 };
 

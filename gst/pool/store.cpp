@@ -47,6 +47,7 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
              SlotTable::Time reuse_delay)
     : source_(std::move(source)),
       layout_(source_->layout()),
+      frame_bytes_(source_->bytes()),
       overflow_(std::move(overflow)),
       generation_(generation),
       table_(reuse_delay) {
@@ -259,7 +260,7 @@ gsize Store::bytes() const {
   gsize frames = 1;  // overflow
   for (const auto &slot : slots_)
     if (slot.identity) ++frames;
-  return frames * frame_bytes();
+  return frames * frame_bytes_;
 }
 
 SlotTable::Counts Store::counts() const {

@@ -96,7 +96,7 @@ class Store : public std::enable_shared_from_this<Store> {
   /// The number under which frames are published now: it rises when the store is reinstated.
   guint64 generation() const;
   /// Of one slot, rounded as the device rounds.
-  gsize frame_bytes() const { return source_->bytes(); }
+  gsize frame_bytes() const { return frame_bytes_; }
   /// Of all slots, overflow and retired ones included.
   gsize bytes() const;
   SlotTable::Counts counts() const;
@@ -151,6 +151,7 @@ class Store : public std::enable_shared_from_this<Store> {
 
   const std::unique_ptr<SlotSource> source_;
   const GstVideoInfo layout_;
+  const gsize frame_bytes_;
   MemoryPtr overflow_;
   std::atomic<bool> writers_wait_{false};
 

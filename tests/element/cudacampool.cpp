@@ -349,6 +349,20 @@ GST_START_TEST(an_earlier_generation_shrinks_to_what_is_held) {
 }
 GST_END_TEST
 
+/// Upstream that goes on with its old pool would write frames of the wrong size.
+GST_START_TEST(a_pool_of_an_earlier_size_gives_no_slot) {
+  Bench bench;
+  auto held = bench.pass(1);
+  const cudacam::CapsPtr caps(gst_caps_from_string(TestMemory::get().caps(Bench::kLarge).c_str()));
+  gst_harness_set_src_caps(bench.harness(), gst_caps_ref(caps.get()));
+  held.reset();
+  bench.push(bench.acquire());
+  fail_unless(!bench.pull());
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 1);
+  fail_unless(bench.negotiate());
+}
+GST_END_TEST
+
 GST_START_TEST(statistics_tell_each_generation) {
   Bench bench;
   const auto held = bench.pass(1);
@@ -591,6 +605,7 @@ static Suite *cudacampool_suite() {
   tcase_add_test(tests, memory_does_not_grow);
   tcase_add_test(tests, back_and_forth_between_two_sizes_a_thousand_times);
   tcase_add_test(tests, an_earlier_generation_shrinks_to_what_is_held);
+  tcase_add_test(tests, a_pool_of_an_earlier_size_gives_no_slot);
   tcase_add_test(tests, statistics_tell_each_generation);
   tcase_add_test(tests, a_full_budget_drops_frames_until_old_ones_come_back);
   tcase_add_test(tests, without_room_for_one_frame_nothing_is_offered_until_there_is);
