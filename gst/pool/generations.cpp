@@ -8,6 +8,7 @@ namespace cudacam {
 namespace {
 
 constexpr std::chrono::seconds kAskAgain{1};
+constexpr std::chrono::seconds kLastPatience{1};
 constexpr std::chrono::milliseconds kPatience{
     100};  // a few frames, which would be dropped otherwise
 
@@ -49,6 +50,10 @@ void Generations::close() {
     if (store) all.push_back({store, backend});
   }
   if (store) store->supersede();
+}
+
+void Generations::settle() const {
+  leaving_->wait(kLastPatience);
 }
 
 /// A store of an earlier generation that frames of `info` may go to again, or null.
@@ -94,11 +99,10 @@ std::optional<std::string> Generations::fill_patiently(Time now) {
 
 /// Null when there is no room for it.
 std::shared_ptr<Store> Generations::make_store() {
+  auto source = backend()->slot_source(info_);
+  frame_bytes_ = source->bytes();
   if (!fits(frame_bytes_)) return nullptr;
-  auto store = Store::create(backend()->slot_source(info_), number(), wish_.reuse_delay, leaving_);
-  frame_bytes_ = store->frame_bytes();
-  if (!fits(frame_bytes_))
-    return nullptr;  // as it turns out; asked with the right size from now on
+  auto store = Store::create(std::move(source), number(), wish_.reuse_delay, leaving_);
   std::lock_guard lock(mutex_);
   current_ = store;
   return store;

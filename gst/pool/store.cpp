@@ -51,6 +51,7 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
     : source_(std::move(source)),
       leaving_(std::move(leaving)),
       layout_(source_->layout()),
+      frame_bytes_(source_->bytes()),
       overflow_(std::move(overflow)),
       generation_(generation),
       table_(reuse_delay) {
@@ -90,8 +91,19 @@ void Store::discard(Remains remains) const {
     remains.fence->settle();
 }
 
+bool Store::in_use_by_gpu() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot &slot) {
+    try {
+      return slot.fence && slot.fence->pending();
+    } catch (const std::exception &) {
+      return false;  // then there is nothing to wait for either
+    }
+  });
+}
+
+/// At once where possible: who let the last frame go may end the context next.
 void Store::end(Store *store) {
-  if (store->frees_elsewhere())
+  if (store->frees_elsewhere() && store->in_use_by_gpu())
     store->leaving_->run(store->bytes(), [store] { delete store; });
   else
     delete store;
@@ -254,7 +266,7 @@ gsize Store::bytes() const {
   gsize frames = 1;  // overflow
   for (const auto &slot : slots_)
     if (slot.identity) ++frames;
-  return frames * frame_bytes();
+  return frames * frame_bytes_;
 }
 
 SlotTable::Counts Store::counts() const {

@@ -243,6 +243,17 @@ GST_START_TEST(foreign_cuda_memory_is_copied_once_pixel_exact) {
 }
 GST_END_TEST
 
+GST_START_TEST(surfaces_that_the_decoder_lends_are_copied_pixel_exact) {
+  const auto decoder = cudacam::sink(gst_element_factory_make("nvh264dec", nullptr));
+  if (!g_object_class_find_property(G_OBJECT_GET_CLASS(decoder.get()), "num-output-surfaces"))
+    return;  // before GStreamer 1.24 it always copies
+  Run run(stream() + "nvh264dec num-output-surfaces=0 ! cudacampool name=pool" + kCuda);
+  run.play();
+  expect_reference(run.pixels);
+  fail_unless_equals_uint64(number(run.element("pool"), "copied"), kFrames);
+}
+GST_END_TEST
+
 GST_START_TEST(held_frames_survive_the_decoder_and_the_pipeline) {
   std::vector<Sample> held;
   {
@@ -267,6 +278,7 @@ static Suite *cudacampool_cuda_suite() {
   tcase_add_loop_test(tests, every_stream_is_pixel_exact, 0, G_N_ELEMENTS(kStreams));
   tcase_add_test(tests, cudaupload_writes_into_the_slots);
   tcase_add_test(tests, foreign_cuda_memory_is_copied_once_pixel_exact);
+  tcase_add_test(tests, surfaces_that_the_decoder_lends_are_copied_pixel_exact);
   tcase_add_test(tests, held_frames_survive_the_decoder_and_the_pipeline);
   return suite;
 }
