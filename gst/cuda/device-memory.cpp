@@ -75,19 +75,21 @@ void DeviceAllocator::map_shareable(DeviceMemory &memory) const {
 }
 
 DeviceMemory::~DeviceMemory() {
-  auto *context = static_cast<CUcontext>(gst_cuda_context_get_handle(context_.get()));
-  if (state_ == State::kNone || driver().cuCtxPushCurrent.quiet(context) != CUDA_SUCCESS) return;
-  if (state_ == State::kOrdinary) {
-    driver().cuMemFree.quiet(address_);
-  } else {
-    bool mapped = state_ == State::kMapped;
-    if (mapped) {
-      driver().cuCtxSynchronize.quiet();  // unmapping, unlike freeing, waits for nothing
-      mapped = driver().cuMemUnmap.quiet(address_, bytes_) != CUDA_SUCCESS;
+  if (state_ == State::kNone) return;
+  try {
+    const ContextScope scope(context_.get());
+    if (state_ == State::kOrdinary) {
+      driver().cuMemFree(address_);
+      return;
     }
-    if (!mapped) driver().cuMemAddressFree.quiet(address_, bytes_);
+    if (state_ == State::kMapped) {
+      driver().cuCtxSynchronize();  // unmapping, unlike freeing, waits for nothing
+      driver().cuMemUnmap(address_, bytes_);
+    }
+    driver().cuMemAddressFree(address_, bytes_);
+  } catch (const CudaError &) {
+    // Logged where it happened. What depends on the call that failed must not follow.
   }
-  driver().cuCtxPopCurrent.quiet(&context);
 }
 
 }  // namespace cudacam

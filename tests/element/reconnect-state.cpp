@@ -312,8 +312,9 @@ GST_START_TEST(an_rtsp_camera_comes_back_through_uridecodebin_after_an_absence) 
   fail_unless(!bench.count(&Bench::playing_left));
   camera.start();
   bench.wait_connection(1);
+  const auto before = bench.count(&Bench::errors);
   camera.stop();
-  bench.wait_eos(1);
+  bench.wait("end or error", [=](const auto &it) { return it.eos + it.errors > before; });
   const auto errors = bench.count(&Bench::errors);
   fail_unless(bench.reconnect());
   bench.wait("errors", [=](const auto &it) { return it.errors >= errors + 2; });
