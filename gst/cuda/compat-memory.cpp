@@ -78,8 +78,10 @@ bool flagged(GstMemory *memory, GstCudaMemoryTransfer flag) {
 /// The address for the GPU, where what the CPU wrote is uploaded first.
 gpointer map_for_gpu(GstMemory *memory, GstMapFlags access) {
   auto &self = *ours(memory);
-  if (self.staging && flagged(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD))
+  if (self.staging && flagged(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD)) {
+    const ContextScope scope(self.parent.context);
     driver().cuMemcpyHtoD(self.device->address(), self.staging, self.parent.info.size);
+  }
   GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
   if (access & GST_MAP_WRITE)
     GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
@@ -90,10 +92,11 @@ gpointer map_for_gpu(GstMemory *memory, GstMapFlags access) {
 gpointer map_for_cpu(GstMemory *memory, GstMapFlags access) {
   auto &self = *ours(memory);
   const bool first = !self.staging;
-  if (first) driver().cuMemAllocHost(&self.staging, self.parent.info.size);
   if (first || flagged(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD)) {
     // Says again what a failure leaves to do.
     GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
+    const ContextScope scope(self.parent.context);
+    if (first) driver().cuMemAllocHost(&self.staging, self.parent.info.size);
     driver().cuMemcpyDtoH(self.staging, self.device->address(), self.parent.info.size);
   }
   GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
@@ -106,7 +109,6 @@ gpointer map(GstMemory *memory, gsize, GstMapFlags access) {
   auto &self = *ours(memory);
   const std::lock_guard lock(*self.mutex);
   try {
-    const ContextScope scope(self.parent.context);
     return access & GST_MAP_CUDA ? map_for_gpu(memory, access) : map_for_cpu(memory, access);
   } catch (const std::exception &error) {
     GST_CAT_ERROR_OBJECT(cudacam::cuda_category(), memory->allocator, "cannot be mapped: %s",
@@ -131,7 +133,7 @@ GstMemory *copy(GstMemory *memory, gssize, gssize) {
   GstMemory *result = nullptr;
   try {
     const auto &layout = self.parent.info;
-    auto device = DeviceMemory::allocate(self.parent.context, layout.size);
+    auto device = cudacam::DeviceAllocator(self.parent.context).allocate(layout.size);
     const ContextScope scope(self.parent.context);
     driver().cuMemcpyDtoD(device->address(), self.device->address(), layout.size);
     driver().cuStreamSynchronize(CUstream{nullptr});
@@ -148,10 +150,7 @@ GstMemory *copy(GstMemory *memory, gssize, gssize) {
 void free_memory(GstAllocator *, GstMemory *memory) {
   auto *self = ours(memory);
   delete self->device;
-  if (self->staging && gst_cuda_context_push(self->parent.context)) {
-    driver().cuMemFreeHost.quiet(self->staging);
-    gst_cuda_context_pop(nullptr);
-  }
+  if (self->staging) driver().cuMemFreeHost.quiet(self->staging);
   gst_object_unref(self->parent.context);
   delete self->mutex;
   g_free(self);

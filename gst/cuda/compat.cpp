@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cuda/compat.hpp"
 
+#include "cuda/driver.hpp"
+
 namespace cudacam::compat {
 
 bool cuda_library_fits() {
@@ -12,7 +14,13 @@ bool cuda_library_fits() {
 
 #if CUDACAM_BUILT_WITH_STREAMS
 
-using StreamPtr = std::unique_ptr<GstCudaStream, FreeWith<gst_cuda_stream_unref>>;
+struct LetGo {
+  void operator()(GstCudaStream *stream) const {
+    // Left behind when the driver is not to be called any more.
+    if (!process_error()) gst_cuda_stream_unref(stream);
+  }
+};
+using StreamPtr = std::unique_ptr<GstCudaStream, LetGo>;
 
 struct ProducerStream {
   StreamPtr stream;

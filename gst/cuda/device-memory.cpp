@@ -4,21 +4,10 @@
 namespace cudacam {
 namespace {
 
-CUdevice current_device() {
-  CUdevice device = 0;
-  driver().cuCtxGetDevice(&device);
-  return device;
-}
-
 int value_of(CUdevice device, CUdevice_attribute attribute) {
   int value = 0;
   driver().cuDeviceGetAttribute(&value, attribute, device);
   return value;
-}
-
-bool shareable(CUdevice device) {
-  return value_of(device, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) &&
-         value_of(device, CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED);
 }
 
 CUmemAllocationProp properties(CUdevice device) {
@@ -28,10 +17,6 @@ CUmemAllocationProp properties(CUdevice device) {
   wanted.location.id = device;
   wanted.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
   return wanted;
-}
-
-std::size_t round_up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
 }
 
 /// Physical memory without an address. It lives as long as this, or as it is mapped.
@@ -52,59 +37,59 @@ class PhysicalMemory {
 
 }  // namespace
 
-std::size_t DeviceMemory::row_alignment(GstCudaContext *context) {
+DeviceAllocator::DeviceAllocator(GstCudaContext *context) : context_(share(context)) {
   const ContextScope scope(context);
-  return static_cast<std::size_t>(
-      value_of(current_device(), CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT));
+  driver().cuCtxGetDevice(&device_);
+  row_alignment_ =
+      static_cast<std::size_t>(value_of(device_, CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT));
+  shareable_ = value_of(device_, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) &&
+               value_of(device_, CU_DEVICE_ATTRIBUTE_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR_SUPPORTED);
+  const auto wanted = properties(device_);
+  if (shareable_)
+    driver().cuMemGetAllocationGranularity(&granule_, &wanted, CU_MEM_ALLOC_GRANULARITY_MINIMUM);
 }
 
-std::size_t DeviceMemory::rounded(GstCudaContext *context, std::size_t bytes) {
-  const ContextScope scope(context);
-  const auto device = current_device();
-  if (!shareable(device)) return bytes;
-  const auto wanted = properties(device);
-  std::size_t granule = 0;
-  driver().cuMemGetAllocationGranularity(&granule, &wanted, CU_MEM_ALLOC_GRANULARITY_MINIMUM);
-  return round_up(bytes, granule);
-}
-
-std::unique_ptr<DeviceMemory> DeviceMemory::allocate(GstCudaContext *context, std::size_t bytes) {
-  const ContextScope scope(context);
-  std::unique_ptr<DeviceMemory> memory(new DeviceMemory(context, rounded(context, bytes)));
-  if (shareable(current_device())) {
-    memory->allocate_shareable();
+std::unique_ptr<DeviceMemory> DeviceAllocator::allocate(std::size_t bytes) const {
+  const ContextScope scope(context_.get());
+  std::unique_ptr<DeviceMemory> memory(new DeviceMemory(context_.get(), rounded(bytes)));
+  if (shareable_) {
+    map_shareable(*memory);
   } else {
     driver().cuMemAlloc(&memory->address_, memory->bytes_);
-    memory->state_ = State::kOrdinary;
+    memory->state_ = DeviceMemory::State::kOrdinary;
   }
   return memory;
 }
 
-void DeviceMemory::allocate_shareable() {
-  const auto device = current_device();
-  const PhysicalMemory physical(device, bytes_);
-  driver().cuMemAddressReserve(&address_, bytes_, std::size_t{0}, CUdeviceptr{0}, 0ull);
-  state_ = State::kReserved;
-  driver().cuMemMap(address_, bytes_, std::size_t{0}, physical.handle(), 0ull);
-  state_ = State::kMapped;
+void DeviceAllocator::map_shareable(DeviceMemory &memory) const {
+  const auto bytes = memory.bytes_;
+  const PhysicalMemory physical(device_, bytes);
+  driver().cuMemAddressReserve(&memory.address_, bytes, std::size_t{0}, CUdeviceptr{0}, 0ull);
+  memory.state_ = DeviceMemory::State::kReserved;
+  driver().cuMemMap(memory.address_, bytes, std::size_t{0}, physical.handle(), 0ull);
+  memory.state_ = DeviceMemory::State::kMapped;
   CUmemAccessDesc access{};
-  access.location = properties(device).location;
+  access.location = properties(device_).location;
   access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-  driver().cuMemSetAccess(address_, bytes_, &access, std::size_t{1});
+  driver().cuMemSetAccess(memory.address_, bytes, &access, std::size_t{1});
 }
 
 DeviceMemory::~DeviceMemory() {
-  if (state_ == State::kNone || !gst_cuda_context_push(context_.get())) return;
-  if (state_ == State::kOrdinary) {
-    driver().cuMemFree.quiet(address_);
-  } else {
-    if (state_ == State::kMapped) {
-      driver().cuCtxSynchronize.quiet();  // unmapping, unlike freeing, waits for nothing
-      driver().cuMemUnmap.quiet(address_, bytes_);
+  if (state_ == State::kNone) return;
+  try {
+    const ContextScope scope(context_.get());
+    if (state_ == State::kOrdinary) {
+      driver().cuMemFree(address_);
+      return;
     }
-    driver().cuMemAddressFree.quiet(address_, bytes_);
+    if (state_ == State::kMapped) {
+      driver().cuCtxSynchronize();  // unmapping, unlike freeing, waits for nothing
+      driver().cuMemUnmap(address_, bytes_);
+    }
+    driver().cuMemAddressFree(address_, bytes_);
+  } catch (const CudaError &) {
+    // Logged where it happened. What depends on the call that failed must not follow.
   }
-  gst_cuda_context_pop(nullptr);
 }
 
 }  // namespace cudacam

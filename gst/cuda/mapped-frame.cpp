@@ -44,8 +44,19 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
                             static_cast<int>(meta->height), info)
            : same_or_larger(GST_VIDEO_INFO_FORMAT(layout), layout->width, layout->height, info);
   if (!fits) throw std::runtime_error("the frame is not what its caps say");
-  if (!gst_video_frame_map(&frame_, layout, buffer, access))
-    throw std::runtime_error("the frame's memory cannot be mapped");
+  // Memory that cannot be mapped for writing GStreamer replaces, in the buffer, by a copy.
+  const auto *memory = gst_buffer_peek_memory(buffer, 0);
+  if (gst_video_frame_map(&frame_, layout, buffer, access)) {
+    if (gst_buffer_peek_memory(buffer, 0) == memory) return;
+    gst_video_frame_unmap(&frame_);
+  }
+  if (context_) {
+    // GStreamer says only that it failed: asks the driver for something, in case it is gone.
+    const ContextScope scope(context_);
+    size_t free = 0, total = 0;
+    driver().cuMemGetInfo(&free, &total);
+  }
+  throw std::runtime_error("the frame's memory cannot be mapped");
 }
 
 }  // namespace cudacam

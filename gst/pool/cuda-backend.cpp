@@ -30,46 +30,42 @@ static void gst_cuda_cam_cuda_slot_pool_class_init(GstCudaCamCudaSlotPoolClass *
 namespace cudacam {
 namespace {
 
-/// Out of memory: with what is left of it.
-NoMemory out_of_memory(GstCudaContext *context, const CudaError &error) {
-  const ContextScope scope(context);
-  size_t free = 0, total = 0;
-  const auto known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
-  return NoMemory(error.what() +
-                  (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
-}
-
 class CudaSlots : public SlotSource {
  public:
   CudaSlots(GstCudaContext *context, std::shared_ptr<WriteStreams> streams,
             const GstVideoInfo &info)
       : context_(share(context)),
         streams_(std::move(streams)),
-        layout_(frame_layout(info, DeviceMemory::row_alignment(context))),
-        bytes_(DeviceMemory::rounded(context, layout_.size)) {}
+        allocator_(context),
+        layout_(frame_layout(info, allocator_.row_alignment())) {}
 
   MemoryPtr allocate() override {
     expect_working_process();
     try {
       return compat::wrap(context_.get(), streams_->producer(), layout_,
-                          DeviceMemory::allocate(context_.get(), layout_.size));
+                          allocator_.allocate(layout_.size));
     } catch (const CudaError &error) {
       if (error.code() != CUDA_ERROR_OUT_OF_MEMORY) throw;
-      throw out_of_memory(context_.get(), error);
+      const ContextScope scope(context_.get());
+      size_t free = 0, total = 0;
+      const bool known = driver().cuMemGetInfo.quiet(&free, &total) == CUDA_SUCCESS;
+      throw NoMemory(error.what() +
+                     (known ? "; " + std::to_string(free) + " bytes are free" : std::string()));
     }
   }
-  gsize bytes() const override { return bytes_; }
+  gsize bytes() const override { return allocator_.rounded(layout_.size); }
   const GstVideoInfo &layout() const override { return layout_; }
   std::unique_ptr<SlotFence> make_fence() override {
     return std::make_unique<CudaSlotFence>(context_.get(), streams_);
   }
+  bool freeing_waits() const override { return true; }
   bool device_works() const override { return !process_error(); }
 
  private:
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
+  const DeviceAllocator allocator_;
   const GstVideoInfo layout_;
-  const gsize bytes_;
 };
 
 /// GStreamer says only that there is no context; the driver, to the calls that lead to one, says

@@ -8,6 +8,8 @@ namespace cudacam {
 namespace {
 
 constexpr std::chrono::seconds kAskAgain{1};
+constexpr std::chrono::milliseconds kPatience{
+    100};  // a few frames, which would be dropped otherwise
 
 }  // namespace
 
@@ -68,7 +70,7 @@ std::optional<std::string> Generations::fill(Time now) {
   const auto store = current();
   trim_earlier();
   if (store && !store->missing(wish_.slots)) return std::nullopt;
-  const auto before = bytes_of(earlier());
+  const auto before = earlier_bytes();
   if (refused_ && now < refused_->again && before >= refused_->earlier) return refused_->why;
   refused_.reset();
   try {
@@ -83,13 +85,19 @@ std::optional<std::string> Generations::fill(Time now) {
   }
 }
 
+std::optional<std::string> Generations::fill_patiently(Time now) {
+  const auto why = fill(now);
+  if (!why || !leaving_->bytes() || !leaving_->wait(kPatience)) return why;
+  refused_.reset();
+  return fill(now);
+}
+
 /// Null when there is no room for it.
 std::shared_ptr<Store> Generations::make_store() {
+  auto source = backend()->slot_source(info_);
+  frame_bytes_ = source->bytes();
   if (!fits(frame_bytes_)) return nullptr;
-  auto store = Store::create(backend()->slot_source(info_), number(), wish_.reuse_delay);
-  frame_bytes_ = store->frame_bytes();
-  if (!fits(frame_bytes_))
-    return nullptr;  // as it turns out; asked with the right size from now on
+  auto store = Store::create(std::move(source), number(), wish_.reuse_delay, leaving_);
   std::lock_guard lock(mutex_);
   current_ = store;
   return store;
@@ -105,7 +113,7 @@ std::string Generations::lack(const std::string &why) const {
          std::to_string(frame_bytes_) + " bytes cannot be had in " + backend()->name() +
          " (with the " + "overflow slot all take " +
          std::to_string(frame_bytes_ * (wish_.slots + 1)) + " bytes): " + why +
-         "; earlier generations hold " + std::to_string(bytes_of(earlier())) + " bytes";
+         "; earlier generations hold " + std::to_string(earlier_bytes()) + " bytes";
 }
 
 std::shared_ptr<Store> Generations::current() const {

@@ -36,14 +36,15 @@ class Generations {
 
   /// Frames of `info` come now. Slots for them are made by fill().
   void change(std::shared_ptr<Backend> backend, const GstVideoInfo &info, const Wish &wish);
-  /// No more frames come; those that are held stay, and as long as they do their store does. Waits
-  /// for no GPU: a stop must not hang on somebody's kernel.
+  /// No more frames come; those that are held stay, and as long as they do their store does.
   void close();
 
   /// Adds the slots that are missing. Cheap when none is. Returns why some still are, as a clause
   /// ("2 of 4 slots of 1000 bytes ..."), or nothing. Throws std::runtime_error when the device is
   /// beyond use.
   std::optional<std::string> fill(Time now);
+  /// The same after a change, which may find that memory is still being freed: gives it a moment.
+  std::optional<std::string> fill_patiently(Time now);
 
   /// Null before the first change, and while there is no memory for even one frame.
   std::shared_ptr<Store> current() const;
@@ -51,9 +52,10 @@ class Generations {
   guint64 number() const;
   unsigned slots_missing() const;
   /// Of all generations together.
-  gsize bytes() const { return bytes_of(living()); }
-  /// Whether other generations live than the current one.
-  bool any_earlier() const { return bytes_of(earlier()) > 0; }
+  gsize bytes() const { return bytes_of(living()) + leaving_->bytes(); }
+  /// Bytes of other generations than the current one, and of what is being freed.
+  gsize earlier_bytes() const { return bytes_of(earlier()) + leaving_->bytes(); }
+  gsize leaving_bytes() const { return leaving_->bytes(); }
   /// Earlier ones first.
   std::vector<std::shared_ptr<Store>> living() const;
 
@@ -78,6 +80,7 @@ class Generations {
   bool fits(gsize more) const;
   std::string lack(const std::string &why) const;
 
+  const std::shared_ptr<Leaving> leaving_ = std::make_shared<Leaving>();
   mutable std::mutex mutex_;  // guards all below; never held while calling out
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<Store> current_;
@@ -86,7 +89,7 @@ class Generations {
   Wish wish_;
   // Of the streaming thread alone:
   GstVideoInfo info_{};
-  gsize frame_bytes_ = 0;  // of one slot: estimated, then as the device rounds
+  gsize frame_bytes_ = 0;  // of one slot; before there is a source of them, of the picture
   std::optional<Refused> refused_;
 };
 

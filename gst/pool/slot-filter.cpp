@@ -122,7 +122,7 @@ void SlotFilter::prepare(GstCaps *caps) {
 /// for the first ones.
 void SlotFilter::fill(bool offered) {
   const auto had = generations_.current() != nullptr;
-  const auto lack = generations_.fill(now());
+  const auto lack = offered ? generations_.fill_patiently(now()) : generations_.fill(now());
   if (!offered && !had && generations_.current())
     gst_base_transform_reconfigure_sink(GST_BASE_TRANSFORM(element_));
   std::unique_lock lock(lock_);
@@ -135,7 +135,7 @@ void SlotFilter::fill(bool offered) {
     return;
   }
   // Nothing that could come back: this camera cannot work.
-  if (first && !generations_.any_earlier())
+  if (first && !generations_.earlier_bytes())
     throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT,
                        *lack + ". Use fewer or smaller cameras, or fewer slots.");
   warn(GST_RESOURCE_ERROR_NO_SPACE_LEFT,
@@ -335,7 +335,8 @@ GstStructure *SlotFilter::statistics() const {
 
   GValue list = G_VALUE_INIT;
   g_value_init(&list, GST_TYPE_ARRAY);
-  gsize all_bytes = 0;
+  const auto freeing = generations_.leaving_bytes();
+  gsize all_bytes = freeing;
   for (const auto &one : generations_.living()) {
     const auto counts = one->counts();
     const auto bytes = one->bytes();
@@ -358,12 +359,13 @@ GstStructure *SlotFilter::statistics() const {
       "application/x-cudacam-pool-statistics", "camera", G_TYPE_STRING, camera_locked().c_str(),
       "memory", G_TYPE_STRING, memory.c_str(), "generation", G_TYPE_UINT64, number, "bytes",
       G_TYPE_UINT64, guint64{store ? store->bytes() : 0}, "bytes-all-generations", G_TYPE_UINT64,
-      guint64{all_bytes}, "slots", G_TYPE_UINT, slots.usable(), "slots-free", G_TYPE_UINT,
-      slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published", G_TYPE_UINT,
-      slots.published, "slots-pending", G_TYPE_UINT, pending, "slots-retired", G_TYPE_UINT,
-      slots.retired, "slots-missing", G_TYPE_UINT, missing, "frames", G_TYPE_UINT64, state_.frames,
-      "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited, "dropped",
-      G_TYPE_UINT64, state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
+      guint64{all_bytes}, "bytes-being-freed", G_TYPE_UINT64, guint64{freeing}, "slots",
+      G_TYPE_UINT, slots.usable(), "slots-free", G_TYPE_UINT, slots.free, "slots-writing",
+      G_TYPE_UINT, slots.writing, "slots-published", G_TYPE_UINT, slots.published, "slots-pending",
+      G_TYPE_UINT, pending, "slots-retired", G_TYPE_UINT, slots.retired, "slots-missing",
+      G_TYPE_UINT, missing, "frames", G_TYPE_UINT64, state_.frames, "copied", G_TYPE_UINT64,
+      state_.copied, "waited", G_TYPE_UINT64, state_.waited, "dropped", G_TYPE_UINT64,
+      state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
   gst_structure_take_value(result, "generations", &list);
   return result;
 }

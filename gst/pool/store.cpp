@@ -36,17 +36,22 @@ GstMemory *memory_of(GstBuffer *frame) {
 }  // namespace
 
 std::shared_ptr<Store> Store::create(std::unique_ptr<SlotSource> source, guint64 generation,
-                                     SlotTable::Time reuse_delay) {
+                                     SlotTable::Time reuse_delay,
+                                     std::shared_ptr<Leaving> leaving) {
   auto overflow = source->allocate();
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
                             GINT_TO_POINTER(1), nullptr);
-  return {new Store(std::move(source), std::move(overflow), generation, reuse_delay), end};
+  return {new Store(std::move(source), std::move(overflow), generation, reuse_delay,
+                    std::move(leaving)),
+          end};
 }
 
 Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
-             SlotTable::Time reuse_delay)
+             SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving)
     : source_(std::move(source)),
+      leaving_(std::move(leaving)),
       layout_(source_->layout()),
+      frame_bytes_(source_->bytes()),
       overflow_(std::move(overflow)),
       generation_(generation),
       table_(reuse_delay) {
@@ -86,25 +91,11 @@ void Store::discard(Remains remains) const {
     remains.fence->settle();
 }
 
-bool Store::in_use_by_gpu() const {
-  return std::any_of(slots_.begin(), slots_.end(), [](const Slot &slot) {
-    try {
-      return slot.fence && slot.fence->pending();
-    } catch (const std::exception &) {
-      return false;  // then there is nothing to wait for either
-    }
-  });
-}
-
 void Store::end(Store *store) {
-  if (!store->in_use_by_gpu()) {
+  if (store->frees_elsewhere())
+    store->leaving_->run(store->bytes(), [store] { delete store; });
+  else
     delete store;
-    return;
-  }
-  static GThreadPool *const waiters =
-      g_thread_pool_new([](gpointer ended, gpointer) { delete static_cast<Store *>(ended); },
-                        nullptr, -1, FALSE, nullptr);
-  g_thread_pool_push(waiters, store, nullptr);
 }
 
 Store::~Store() {
@@ -144,9 +135,14 @@ void Store::trim() {
     }
     lock.lock();
     table_.give_up(index);
-    auto remains = empty_locked(slot);
+    auto remains = std::make_shared<Remains>(empty_locked(slot));
     lock.unlock();
-    discard(std::move(remains));
+    // The job keeps what it frees, and us for what we know of the device.
+    if (frees_elsewhere())
+      leaving_->run(frame_bytes(),
+                    [self = shared_from_this(), remains] { self->discard(std::move(*remains)); });
+    else
+      discard(std::move(*remains));
   }
 }
 
@@ -259,7 +255,7 @@ gsize Store::bytes() const {
   gsize frames = 1;  // overflow
   for (const auto &slot : slots_)
     if (slot.identity) ++frames;
-  return frames * frame_bytes();
+  return frames * frame_bytes_;
 }
 
 SlotTable::Counts Store::counts() const {

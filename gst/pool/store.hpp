@@ -12,8 +12,8 @@
 /// there from the beginning; the slots are added as far as there is memory.
 ///
 /// Ownership: every slot that is out holds a reference to its store, so the store dies after its
-/// last frame; when a GPU still works on a slot then, on a thread that waits for it, since whoever
-/// let the frame go is not to wait. All functions may be called from any thread.
+/// last frame. A GPU's memory is freed on a thread of its own: whoever let the frame go is not to
+/// wait for the GPU. All functions may be called from any thread.
 #pragma once
 
 #include <gst/video/video.h>
@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "base/ptr.hpp"
+#include "pool/leaving.hpp"
 #include "pool/slot-fence.hpp"
 #include "pool/slot-table.hpp"
 
@@ -51,6 +52,8 @@ class SlotSource {
   virtual gsize bytes() const { return layout().size; }
   /// What orders a GPU's work on the slot; null where none works on it. Throws CudaError.
   virtual std::unique_ptr<SlotFence> make_fence() { return nullptr; }
+  /// Whether freeing the memory may wait for a GPU's work.
+  virtual bool freeing_waits() const { return false; }
   /// False when the device is beyond use: its memory is then left behind rather than freed, which
   /// would call the driver. Any thread.
   virtual bool device_works() const { return true; }
@@ -59,8 +62,9 @@ class SlotSource {
 class Store : public std::enable_shared_from_this<Store> {
  public:
   /// Only the overflow slot. Throws what `source` throws.
-  static std::shared_ptr<Store> create(std::unique_ptr<SlotSource> source, guint64 generation,
-                                       SlotTable::Time reuse_delay);
+  static std::shared_ptr<Store> create(
+      std::unique_ptr<SlotSource> source, guint64 generation, SlotTable::Time reuse_delay,
+      std::shared_ptr<Leaving> leaving = std::make_shared<Leaving>());
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
 
@@ -72,8 +76,7 @@ class Store : public std::enable_shared_from_this<Store> {
 
   /// No frames of this kind come any more: no slot is written.
   void supersede();
-  /// Frees the slots that are free and that no GPU works on, after supersede(). The driver may wait
-  /// for other work of the device meanwhile.
+  /// Frees the slots that are free and that no GPU works on, after supersede().
   void trim();
   /// Frames of this kind come again.
   void reinstate(guint64 generation);
@@ -96,7 +99,7 @@ class Store : public std::enable_shared_from_this<Store> {
   /// The number under which frames are published now: it rises when the store is reinstated.
   guint64 generation() const;
   /// Of one slot, rounded as the device rounds.
-  gsize frame_bytes() const { return source_->bytes(); }
+  gsize frame_bytes() const { return frame_bytes_; }
   /// Of all slots, overflow and retired ones included.
   gsize bytes() const;
   SlotTable::Counts counts() const;
@@ -137,20 +140,22 @@ class Store : public std::enable_shared_from_this<Store> {
   };
 
   Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
-        SlotTable::Time reuse_delay);
+        SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving);
   ~Store();
   static void end(Store *store);
-  bool in_use_by_gpu() const;
   BufferPtr wrap(MemoryPtr memory) const;
   std::vector<unsigned> takeable() const;
   Readiness readiness(unsigned slot, Writer writer);
   Remains empty_locked(Slot &slot);
   void discard(Remains remains) const;
+  bool frees_elsewhere() const { return source_->freeing_waits() && source_->device_works(); }
   static Slot *slot_of(GstBuffer *frame);
   static gboolean revive(GstMiniObject *memory);
 
   const std::unique_ptr<SlotSource> source_;
+  const std::shared_ptr<Leaving> leaving_;
   const GstVideoInfo layout_;
+  const gsize frame_bytes_;
   MemoryPtr overflow_;
   std::atomic<bool> writers_wait_{false};
 

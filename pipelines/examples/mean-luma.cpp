@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// An application with a CUDA context of its own reads frames with a kernel of its own, where they
-/// are: mean-luma PIPELINE FRAMES KERNELS
+/// An application with a CUDA context of its own reads frames with kernels of its own, where they
+/// are, on two threads: mean-luma PIPELINE FRAMES KERNELS
+///
+/// The detector takes the newest frame, the recorder every one, FRAMES each. Both have a CUDA
+/// stream of their own, on which their kernels run beside each other, also on the same frame.
 ///
 /// The context is the device's *primary* one, the one that the CUDA runtime uses, and with it
 /// TensorRT, CuPy or PyTorch: a pointer to a frame is good for all of them. The pipeline's elements
 /// get it before they could make one. KERNELS is the compiled kernels/mean_luma.cu (nvcc -fatbin).
-/// Prints the mean brightness of each frame.
+/// Prints the mean brightness of each frame that each of them reads.
 #include <cuda.h>
 #include <gst/cuda/gstcudacontext.h>
 #include <gst/cuda/gstcudautils.h>
@@ -14,6 +17,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <numeric>
 #include <stdexcept>
@@ -31,6 +35,7 @@ struct With {
 };
 using Element = std::unique_ptr<GstElement, With<gst_object_unref>>;
 using Lease = std::unique_ptr<GstCudaCamLease, With<gst_cuda_cam_lease_unref>>;
+using Holder = std::unique_ptr<GstCudaCamHolder, With<gst_cuda_cam_holder_unref>>;
 using Error = std::unique_ptr<GError, With<g_error_free>>;
 
 void check(CUresult result, const char *call) {
@@ -133,6 +138,22 @@ class MeanLuma {
   unsigned width_ = 0;
 };
 
+/// An inference thread.
+void read_frames(const PrimaryContext &context, GstCudaCamHolder *holder, int frames,
+                 const char *kernels) {
+  context.make_current();  // of each thread that calls the driver
+  MeanLuma mean(kernels);
+  for (int i = 0; i < frames; ++i) {
+    GError *error = nullptr;
+    Lease lease(gst_cuda_cam_holder_acquire(holder, 10 * GST_SECOND, &error));
+    if (!lease) fail("no frame", error);
+    const auto *meta = gst_cuda_cam_lease_get_frame_meta(lease.get());
+    const auto sequence = meta ? meta->sequence : 0;
+    std::printf("%s %" G_GUINT64_FORMAT ": %.1f\n", gst_cuda_cam_holder_get_name(holder), sequence,
+                mean.of(std::move(lease)));
+  }
+}
+
 void run(const char *launch, int frames, const char *kernels) {
   const PrimaryContext context(0);
   GError *error = nullptr;
@@ -141,22 +162,25 @@ void run(const char *launch, int frames, const char *kernels) {
   const Element sink(gst_bin_get_by_name(GST_BIN(pipeline.get()), "sink"));
   if (!sink) throw std::runtime_error("the pipeline needs a cudacamsink name=sink");
   context.give_to(pipeline.get());
-  // Here rather than first: plugins that are loaded try the devices, and may leave another current.
-  context.make_current();
-  MeanLuma mean(kernels);
 
+  // Before the first frame, so that the recorder misses none.
+  auto *lender = GST_CUDA_CAM_LENDER(sink.get());
+  const Holder detector(
+      gst_cuda_cam_holder_new(lender, "detector", GST_CUDA_CAM_HOLDER_MODE_LATEST, 0, nullptr));
+  const Holder recorder(
+      gst_cuda_cam_holder_new(lender, "recorder", GST_CUDA_CAM_HOLDER_MODE_EVERY, 4, nullptr));
   gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
-  for (int i = 0; i < frames; ++i) {
-    Lease lease(gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink.get()), "mean-luma",
-                                            10 * GST_SECOND, &error));
-    if (!lease) fail("no frame", error);
-    const auto *meta = gst_cuda_cam_lease_get_frame_meta(lease.get());
-    const std::string camera = meta ? meta->camera : "?";
-    const auto sequence = meta ? meta->sequence : 0;
-    std::printf("%s %" G_GUINT64_FORMAT ": %.1f\n", camera.c_str(), sequence,
-                mean.of(std::move(lease)));
-  }
+  const auto start = [&](const Holder &holder) {
+    return std::async(std::launch::async,
+                      [&] { read_frames(context, holder.get(), frames, kernels); });
+  };
+  auto detecting = start(detector);
+  auto recording = start(recorder);
+  detecting.wait();
+  recording.wait();
   gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  detecting.get();  // throws what the thread threw
+  recording.get();
 }
 
 }  // namespace

@@ -332,7 +332,21 @@ std::string check_peer(const Gpu &gpu) {
   CALL(cuMemAlloc, &from, source.size());
   CALL(cuMemcpyHtoD, from, source.data(), source.size());
   CALL(cuCtxSetCurrent, here);
-  CALL(cuMemAlloc, &to, source.size());
+  // As a slot is: memory that can be shared, mapped for its own GPU alone.
+  constexpr std::size_t kGranules = 4 << 20;
+  static_assert(kPitch * kRows <= kGranules);
+  CUmemAllocationProp wanted{};
+  wanted.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  wanted.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  wanted.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  CUmemGenericAllocationHandle handle = 0;
+  CALL(cuMemCreate, &handle, kGranules, &wanted, 0ull);
+  CALL(cuMemAddressReserve, &to, kGranules, std::size_t{0}, CUdeviceptr{0}, 0ull);
+  CALL(cuMemMap, to, kGranules, std::size_t{0}, handle, 0ull);
+  CUmemAccessDesc access{};
+  access.location = wanted.location;
+  access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  CALL(cuMemSetAccess, to, kGranules, &access, std::size_t{1});
   std::string result;
   for (const bool direct : {false, true}) {
     if (direct) {

@@ -24,7 +24,6 @@
 using cudacam::adopt;
 using cudacam::BufferPtr;
 using cudacam::CudaContextPtr;
-using cudacam::DeviceMemory;
 using cudacam::driver;
 using cudacam::MemoryPtr;
 using cudacam::test::number;
@@ -62,9 +61,9 @@ cudacam::CapsPtr cuda_caps(const GstVideoInfo &info) {
 
 MemoryPtr our_memory(GstCudaContext *context, const GstVideoInfo &info) {
   const auto stream = cudacam::compat::make_producer_stream(context);
-  const auto layout = cudacam::frame_layout(info, DeviceMemory::row_alignment(context));
-  return cudacam::compat::wrap(context, *stream, layout,
-                               DeviceMemory::allocate(context, layout.size));
+  const cudacam::DeviceAllocator allocator(context);
+  const auto layout = cudacam::frame_layout(info, allocator.row_alignment());
+  return cudacam::compat::wrap(context, *stream, layout, allocator.allocate(layout.size));
 }
 
 /// A mapping for a scope.
@@ -156,15 +155,23 @@ class Pool {
   GstHarness *harness_;
 };
 
+/// Memory goes on a thread of its own.
+void await_memory(const SimulatedDriver &simulated, gint64 bytes) {
+  while (simulated && simulated.counter("memory.bytes") != bytes) g_thread_yield();
+}
+
 void expect_bytes(const char *format, int width, int height, gsize of_a_slot) {
   const SimulatedDriver simulated;
   const auto context = make_context();
   const auto before = simulated.counter("memory.bytes");
-  const Pool pool(context.get(), info_of(format, width, height), "5");
-  fail_unless_equals_uint64(pool.bytes(), 6 * of_a_slot);
-  if (simulated)
-    fail_unless_equals_int64(simulated.counter("memory.bytes") - before,
-                             static_cast<gint64>(6 * of_a_slot));
+  {
+    const Pool pool(context.get(), info_of(format, width, height), "5");
+    fail_unless_equals_uint64(pool.bytes(), 6 * of_a_slot);
+    if (simulated)
+      fail_unless_equals_int64(simulated.counter("memory.bytes") - before,
+                               static_cast<gint64>(6 * of_a_slot));
+  }
+  await_memory(simulated, before);
 }
 
 }  // namespace
@@ -311,7 +318,7 @@ GST_START_TEST(too_little_memory_is_an_error_with_call_code_device_and_sizes) {
     fail_unless(strstr(error->message, part), "no %s in: %s", part, error->message);
   gst_element_set_bus(harness->element, nullptr);
   gst_harness_teardown(harness);
-  fail_unless_equals_int64(simulated.counter("memory.bytes"), 0);
+  await_memory(simulated, 0);
 }
 GST_END_TEST
 
@@ -362,8 +369,9 @@ GST_START_TEST(it_goes_when_the_gpu_has_done_with_it) {
   const SimulatedDriver simulated;
   if (!simulated) return;  // on a real one the process would be lost
   const auto context = make_context();
-  auto source = DeviceMemory::allocate(context.get(), 4096);
-  const auto target = DeviceMemory::allocate(context.get(), 4096);
+  const cudacam::DeviceAllocator allocator(context.get());
+  auto source = allocator.allocate(4096);
+  const auto target = allocator.allocate(4096);
   const cudacam::Stream stream(context.get(), CU_STREAM_NON_BLOCKING);
   simulated.delay(20000, 1);
   CUDA_CALL(cuMemcpyDtoDAsync)(target->address(), source->address(), gsize{4096}, stream.handle());
@@ -381,7 +389,7 @@ GST_START_TEST(a_failure_half_way_leaves_nothing_behind) {
     simulated.fault(std::string(call) + "@1=CUDA_ERROR_UNKNOWN");
     std::string said;
     try {
-      DeviceMemory::allocate(context.get(), 4096);
+      cudacam::DeviceAllocator(context.get()).allocate(4096);
     } catch (const cudacam::CudaError &error) {
       said = error.what();
     }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/context.hpp"
 #include "cuda/driver.hpp"
 #include "frame/frame-meta.h"
 #include "pool-bench.hpp"
@@ -24,7 +25,7 @@ namespace {
 
 constexpr int kSkipped = 77;
 
-// Through a second macro, for cuda.h's own: cuMemAllocPitch means cuMemAllocPitch_v2.
+// Through a second macro, for cuda.h's own: cuMemAlloc means cuMemAlloc_v2.
 #define NAME_OF(name) #name,
 /// All functions that the plugin calls, itself or through GStreamer's CUDA library.
 constexpr const char *kFunctions[] = {CUDACAM_DRIVER_CALLS(NAME_OF)};
@@ -78,7 +79,7 @@ Outcome live(const Sources &sources) {
   Outcome outcome;
   std::vector<BufferPtr> held;
   {
-    Bench bench("cudacampool slots=3 camera-name=yard", Bench::kNone);
+    Bench bench("cudacampool slots=2 camera-name=yard", Bench::kNone);
     gst_bus_set_sync_handler(
         bench.bus(),
         [](GstBus *, GstMessage *message, gpointer data) {
@@ -118,8 +119,23 @@ Outcome live(const Sources &sources) {
     outcome.dropped = number(bench.pool(), "dropped");
   }
   held.clear();
+  // What is freed on a thread of its own.
+  if (outcome.errors.empty())
+    for (auto calls = all_calls(); outcome.calls_at_end != calls; calls = all_calls()) {
+      outcome.calls_at_end = calls;
+      g_usleep(1000);
+    }
   outcome.calls_at_end = all_calls();
   return outcome;
+}
+
+/// Bytes of device memory that are taken.
+std::uint64_t used_memory() {
+  const auto context = TestMemory::get().context();
+  const cudacam::ContextScope scope(context.get());
+  size_t free = 0, total = 0;
+  cudacam::driver().cuMemGetInfo(&free, &total);
+  return total - free;
 }
 
 enum class Kind { kRefused, kSticky, kAsynchronous };
@@ -181,12 +197,14 @@ GST_START_TEST(one_call_fails) {
               outcome.errors[0].c_str(), outcome.errors[1].c_str());
   fail_unless(outcome.warnings.size() <= 1, "%s: two warnings", fault.c_str());
   const auto told = outcome.errors.empty() ? outcome.warnings : outcome.errors;
+  // Of some calls of its own GStreamer says only that memory cannot be mapped.
+  const bool silent = refused && !told.empty() && contains(told[0], "cannot be mapped");
   for (const auto &text : told)
     for (const auto &part : {std::string("yard"), std::string("CUDA device 0"), code})
-      fail_unless(contains(text, part), "%s: no %s in: %s", fault.c_str(), part.c_str(),
-                  text.c_str());
+      fail_unless(contains(text, part) || (silent && part == code), "%s: no %s in: %s",
+                  fault.c_str(), part.c_str(), text.c_str());
   // A sticky error that GStreamer's own call got is seen by the next of ours.
-  if (!told.empty() && refused)
+  if (!told.empty() && refused && !silent)
     fail_unless(contains(told[0], function + ":") || contains(told[0], function + "_v2:"),
                 "%s is not named in: %s", function.c_str(), told[0].c_str());
 
@@ -282,11 +300,10 @@ GST_END_TEST
 GST_START_TEST(no_memory_at_the_start_is_an_error_with_the_sizes) {
   const SimulatedDriver driver;
   TestMemory::get();  // has what it needs
-  const auto used = static_cast<std::uint64_t>(driver.counter("memory.bytes"));
-  driver.limit_memory(used + 4000000);
+  driver.limit_memory(used_memory() + 4000000);
   Bench bench("cudacampool slots=3 camera-name=yard", "width=1920,height=1080");
   const auto error = bench.error();
-  for (const char *part : {"yard", "CUDA device 0", "cuMemAllocPitch", "CUDA_ERROR_OUT_OF_MEMORY",
+  for (const char *part : {"yard", "CUDA device 0", "cuMem", "CUDA_ERROR_OUT_OF_MEMORY",
                            "bytes are free", "3 of 3 slots of"})
     fail_unless(contains(error, part), "no %s in: %s", part, error.c_str());
   fail_unless(bench.error().empty(), "a second error");
@@ -298,7 +315,7 @@ GST_START_TEST(no_memory_at_a_generation_change_is_asked_for_again) {
   Bench bench("cudacampool slots=3 camera-name=yard");
   const auto info = bench.info();
   const auto held = bench.pass(1);
-  driver.limit_memory(static_cast<std::uint64_t>(driver.counter("memory.bytes")));
+  driver.limit_memory(used_memory());
   bench.set_size("width=1920,height=1080");
   const auto warning = bench.warning();
   for (const char *part : {"yard", "CUDA device 0", "CUDA_ERROR_OUT_OF_MEMORY", "3 of 3 slots of"})
@@ -334,10 +351,11 @@ GST_START_TEST(memory_that_an_old_reader_gives_back_is_used_at_once) {
   Bench bench("cudacampool slots=3 camera-name=yard", Bench::kLarge);
   std::vector<BufferPtr> held;
   for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
-  driver.limit_memory(static_cast<std::uint64_t>(driver.counter("memory.bytes")));
+  driver.limit_memory(used_memory());
   bench.set_size(Bench::kSmall);
   fail_unless(!bench.warning().empty());
   held.clear();
+  bench.settle();
   const BufferPtr any(gst_buffer_new_allocate(nullptr, 16, nullptr));
   bench.push(cudacam::share(any.get()));
   fail_unless_equals_uint64(number(bench.pool(), "slots"), 3);

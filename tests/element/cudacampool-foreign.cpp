@@ -136,6 +136,7 @@ class Pool {
  public:
   Pool(GstCudaContext *context, const GstVideoInfo &info, bool cuda = true)
       : harness_(gst_harness_new("cudacampool")), info_(info) {
+    set("sync-mode", "cpu");  // a frame that is let go of leaves its slot free at once
     if (context) {
       auto *share = gst_context_new_cuda_context(context);
       gst_element_set_context(harness_->element, share);

@@ -131,7 +131,7 @@ GST_START_TEST(the_meta_has_the_fence_of_the_memory) {
   store.reset();
   frame.reset();
   fail_unless(gst_cuda_cam_fence_wait(fence, nullptr));
-  fail_unless(!works[0].freed);
+  fail_unless(!works[0].freed || !works[1].freed);
 }
 GST_END_TEST
 
@@ -162,7 +162,7 @@ GST_END_TEST
 GST_START_TEST(an_error_on_upstreams_way_to_a_slot_is_told_once) {
   std::vector<FakeWork> works(2);
   const auto store = make_store(works, false);
-  works[0].fails = true;
+  for (auto &slot : works) slot.fails = true;
   fail_unless(Store::origin(store->take_for_upstream().get()) == Store::Origin::kOverflow);
   bool told = false;
   try {
@@ -172,7 +172,7 @@ GST_START_TEST(an_error_on_upstreams_way_to_a_slot_is_told_once) {
   }
   fail_unless(told);
   store->rethrow();
-  works[0].fails = false;
+  for (auto &slot : works) slot.fails = false;
   fail_unless(Store::origin(store->take_for_upstream().get()) == Store::Origin::kSlot);
 }
 GST_END_TEST
@@ -185,7 +185,7 @@ GST_START_TEST(a_lease_is_released_after_work_only_if_the_fence_knows_it) {
   const std::unique_ptr<GstCudaCamLease, LeaseUnref> lease(
       gst_cuda_cam_lease_new(frame.get(), caps.get(), "reader", nullptr, nullptr));
   frame.reset();
-  works[0].fails = true;
+  for (auto &slot : works) slot.fails = true;
   GError *error = nullptr;
   fail_unless(!gst_cuda_cam_lease_wait(lease.get(), &error));
   g_clear_error(&error);
@@ -195,7 +195,7 @@ GST_START_TEST(a_lease_is_released_after_work_only_if_the_fence_knows_it) {
   fail_unless(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SYNC));
   g_clear_error(&error);
   fail_unless(gst_cuda_cam_lease_get_buffer(lease.get()) != nullptr);
-  works[0].fails = false;
+  for (auto &slot : works) slot.fails = false;
   fail_unless(gst_cuda_cam_lease_release_after(lease.get(), nullptr, &error) && !error);
   fail_unless(gst_cuda_cam_lease_get_buffer(lease.get()) == nullptr);
   fail_unless_equals_int(store->pending(), 1);

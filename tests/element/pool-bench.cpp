@@ -5,6 +5,9 @@
 
 #include <vector>
 
+#include "support/simulated-driver.hpp"
+#include "support/statistics.hpp"
+
 #ifdef HAVE_CUDA
 #include "cuda/compat.hpp"
 #include "cuda/stream.hpp"
@@ -90,6 +93,7 @@ class GpuMemory : public TestMemory {
     gst_element_set_context(element, context);
     gst_context_unref(context);
   }
+  CudaContextPtr context() const override { return cudacam::share(context_.get()); }
   void forget() override {
     stream_.reset();
     upstream_.reset();
@@ -217,6 +221,21 @@ BufferPtr PoolBench::pass(guint8 value) {
 BufferPtr PoolBench::pass_foreign(guint8 value) {
   fail_unless_equals_int(push(foreign(value)), GST_FLOW_OK);
   return pull();
+}
+
+std::int64_t gpu_allocations() {
+  const SimulatedDriver driver;
+  return driver.counter("memory.live") + driver.counter("physical.live") +
+         driver.counter("reservation.live");
+}
+
+void PoolBench::settle() {
+  wait_until([&] { return number(pool_, "bytes-being-freed") == 0; });
+}
+
+gsize PoolBench::slot_bytes() const {
+  const auto slots = number(pool_, "slots") + number(pool_, "slots-retired") + 1;  // overflow
+  return number(pool_, "bytes") / slots;
 }
 
 std::string PoolBench::next(std::deque<std::string> &messages) {

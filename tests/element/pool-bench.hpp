@@ -3,14 +3,19 @@
 /// a GPU: the environment variable CUDACAM_TEST_MEMORY says which ("system", "cuda").
 #pragma once
 
+#include <gst/check/gstcheck.h>
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
 
 #include "base/ptr.hpp"
+#ifdef HAVE_CUDA
+#include "cuda/context.hpp"
+#endif
 
 namespace cudacam::test {
 
@@ -33,7 +38,26 @@ class TestMemory {
   virtual void share_with(GstElement *element) = 0;
   /// Lets go of the context.
   virtual void forget() = 0;
+#ifdef HAVE_CUDA
+  /// Null in system memory.
+  virtual CudaContextPtr context() const {
+    return nullptr;
+  }
+#endif
 };
+
+/// Allocations on the simulated GPU; 0 elsewhere.
+std::int64_t gpu_allocations();
+
+/// Comes back when `condition` holds; fails after a minute.
+template <class Condition>
+void wait_until(Condition &&condition) {
+  const auto limit = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+  while (!condition()) {
+    fail_unless(g_get_monotonic_time() < limit, "it did not come");
+    g_thread_yield();
+  }
+}
 
 /// Whether every visible byte is `value`.
 bool filled_with(GstBuffer *frame, const GstVideoInfo &info, guint8 value);
@@ -67,6 +91,11 @@ class PoolBench {
   /// A frame that was written into the pool, behind the element; null when it was dropped.
   BufferPtr pass(guint8 value);
   BufferPtr pass_foreign(guint8 value);
+
+  /// Waits until memory that is being freed is.
+  void settle();
+  /// Of one slot, as the device rounds.
+  gsize slot_bytes() const;
 
   /// The text of the next one that was posted, or nothing.
   std::string error() { return next(errors_); }

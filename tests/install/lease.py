@@ -20,5 +20,12 @@ lease = GstCudaCam.Lender.acquire(sink, 'detector', Gst.CLOCK_TIME_NONE)
 pipeline.set_state(Gst.State.NULL)
 assert lease.get_buffer().get_size() > 0
 assert lease.get_holder() == 'detector'
-lease.release()
+# Handles of CUDA streams are integers here; a frame in system memory needs no CUDA.
+assert lease.wait_on_stream(1)
+assert lease.release_after(1)
 assert lease.get_buffer() is None
+try:
+    lease.wait()
+    raise SystemExit('a wait for a frame that was released')
+except GLib.Error as error:
+    assert error.matches(GstCudaCam.lease_error_quark(), GstCudaCam.LeaseError.RELEASED), error

@@ -8,7 +8,6 @@
 namespace cudacam::test {
 namespace {
 
-constexpr int kMostClients = 16;
 constexpr gulong kInterval = 20000;  // microseconds from picture to picture
 
 std::string encoded_picture() {
@@ -29,63 +28,50 @@ std::string encoded_picture() {
   return picture;
 }
 
-bool send(GSocketConnection *connection, const std::string &text) {
-  auto *out = g_io_stream_get_output_stream(G_IO_STREAM(connection));
-  return g_output_stream_write_all(out, text.data(), text.size(), nullptr, nullptr, nullptr);
+ObjectPtr<GSocket> listening_socket() {
+  auto socket = adopt(
+      g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, nullptr));
+  const auto local = adopt(g_inet_socket_address_new_from_string("127.0.0.1", 0));
+  if (!socket || !g_socket_bind(socket.get(), local.get(), TRUE, nullptr) ||
+      !g_socket_listen(socket.get(), nullptr))
+    throw std::runtime_error("cannot listen on 127.0.0.1");
+  return socket;
+}
+
+bool send(GSocket *client, const std::string &text) {
+  for (std::size_t sent = 0; sent < text.size();) {
+    const auto more =
+        g_socket_send(client, text.data() + sent, text.size() - sent, nullptr, nullptr);
+    if (more <= 0) return false;
+    sent += static_cast<std::size_t>(more);
+  }
+  return true;
 }
 
 }  // namespace
 
 MjpegServer::MjpegServer()
-    : service_(adopt(g_threaded_socket_service_new(kMostClients))),
-      picture_(encoded_picture()),
-      context_(g_main_context_new()),
-      loop_(g_main_loop_new(context_, FALSE)) {
-  g_main_context_push_thread_default(context_);
-  const auto local = adopt(g_inet_socket_address_new_from_string("127.0.0.1", 0));
-  GSocketAddress *bound = nullptr;
-  if (!g_socket_listener_add_address(G_SOCKET_LISTENER(service_.get()), local.get(),
-                                     G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, nullptr, &bound,
-                                     nullptr))
-    throw std::runtime_error("cannot listen on 127.0.0.1");
-  port_ = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(bound));
-  g_object_unref(bound);
-  g_signal_connect(service_.get(), "run",
-                   G_CALLBACK(+[](GThreadedSocketService *, GSocketConnection *connection,
-                                  GObject *, MjpegServer *self) -> gboolean {
-                     self->serve(connection);
-                     return TRUE;
-                   }),
-                   this);
-  g_socket_service_start(service_.get());
-  g_main_context_pop_thread_default(context_);
-  thread_ = g_thread_new(
-      "mjpeg-server",
-      [](gpointer loop) -> gpointer {
-        g_main_context_push_thread_default(g_main_loop_get_context(static_cast<GMainLoop *>(loop)));
-        g_main_loop_run(static_cast<GMainLoop *>(loop));
-        return nullptr;
-      },
-      loop_);
+    : picture_(encoded_picture()),
+      listener_(listening_socket()),
+      stopped_(adopt(g_cancellable_new())) {
+  const auto address = adopt(g_socket_get_local_address(listener_.get(), nullptr));
+  port_ = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(address.get()));
+  thread_ = std::thread([this] { accept_clients(); });
 }
 
 MjpegServer::~MjpegServer() {
-  g_socket_service_stop(service_.get());
-  g_socket_listener_close(G_SOCKET_LISTENER(service_.get()));
-  {
-    std::lock_guard lock(mutex_);
-    done_ = true;
-  }
+  g_cancellable_cancel(stopped_.get());
+  thread_.join();
   close_connections();
-  {
-    std::unique_lock lock(mutex_);
-    finished_.wait(lock, [this] { return open_.empty(); });
+  for (auto &client : clients_) client.join();
+}
+
+void MjpegServer::accept_clients() {
+  while (auto client = adopt(g_socket_accept(listener_.get(), stopped_.get(), nullptr))) {
+    std::lock_guard lock(mutex_);
+    clients_.emplace_back([this, socket = client.get()] { serve(socket); });
+    open_.push_back(std::move(client));
   }
-  g_main_loop_quit(loop_);
-  g_thread_join(thread_);
-  service_.reset();
-  g_main_loop_unref(loop_);
-  g_main_context_unref(context_);
 }
 
 std::string MjpegServer::url() const {
@@ -94,8 +80,7 @@ std::string MjpegServer::url() const {
 
 void MjpegServer::close_connections() {
   std::lock_guard lock(mutex_);
-  for (auto *connection : open_)
-    g_socket_shutdown(g_socket_connection_get_socket(connection), TRUE, TRUE, nullptr);
+  for (const auto &client : open_) g_socket_shutdown(client.get(), TRUE, TRUE, nullptr);
 }
 
 void MjpegServer::refuse(bool refused) {
@@ -108,33 +93,27 @@ unsigned MjpegServer::requests() const {
   return requests_;
 }
 
-void MjpegServer::serve(GSocketConnection *connection) {
+void MjpegServer::serve(GSocket *client) {
   bool refused = false;
   {
     std::lock_guard lock(mutex_);
-    if (done_) return;
-    open_.push_back(connection);
     ++requests_;
     refused = refused_;
   }
-  char request[4096];  // of which the answer does not depend
-  auto *in = g_io_stream_get_input_stream(G_IO_STREAM(connection));
-  if (g_input_stream_read(in, request, sizeof request, nullptr, nullptr) > 0) {
+  char request[4096];  // on which the answer does not depend
+  if (g_socket_receive(client, request, sizeof request, nullptr, nullptr) > 0) {
     if (refused) {
-      send(connection, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
-    } else if (send(connection,
+      send(client, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+    } else if (send(client,
                     "HTTP/1.1 200 OK\r\nConnection: close\r\n"
                     "Content-Type: multipart/x-mixed-replace;boundary=frame\r\n\r\n")) {
       const auto part = "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: " +
                         std::to_string(picture_.size()) + "\r\n\r\n" + picture_ + "\r\n";
-      while (send(connection, part)) g_usleep(kInterval);  // the camera's frame rate
+      while (send(client, part)) g_usleep(kInterval);  // the camera's frame rate
     }
   }
-  g_io_stream_close(G_IO_STREAM(connection), nullptr, nullptr);
-  // Notified under the lock: the destructor goes on as soon as it has it.
   std::lock_guard lock(mutex_);
-  open_.remove(connection);
-  finished_.notify_all();
+  open_.remove_if([=](const auto &one) { return one.get() == client; });
 }
 
 }  // namespace cudacam::test

@@ -6,10 +6,10 @@
 #include <gio/gio.h>
 #include <gst/gst.h>
 
-#include <condition_variable>
 #include <list>
 #include <mutex>
 #include <string>
+#include <thread>
 
 #include "base/ptr.hpp"
 
@@ -32,19 +32,19 @@ class MjpegServer {
   unsigned requests() const;
 
  private:
-  void serve(GSocketConnection *connection);
+  void accept_clients();
+  void serve(GSocket *client);
 
-  mutable std::mutex mutex_;          // guards the next four; a leaf
-  std::condition_variable finished_;  // a connection ended
-  std::list<GSocketConnection *> open_;
-  bool refused_ = false, done_ = false;
+  mutable std::mutex mutex_;  // guards the next four; a leaf
+  std::list<ObjectPtr<GSocket>> open_;
+  std::list<std::thread> clients_;
+  bool refused_ = false;
   unsigned requests_ = 0;
-  ObjectPtr<GSocketService> service_;
+  const std::string picture_;
+  const ObjectPtr<GSocket> listener_;
+  const ObjectPtr<GCancellable> stopped_;
   guint16 port_ = 0;
-  std::string picture_;
-  GMainContext *context_;  // accepts connections
-  GMainLoop *loop_;
-  GThread *thread_;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace cudacam::test
