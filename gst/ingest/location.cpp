@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 namespace cudacam {
 namespace {
@@ -53,7 +54,9 @@ unsigned parsed_port(std::string_view text) {
       std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   const unsigned long port = digits ? std::stoul(std::string(text)) : 0;
   if (port == 0 || port > 65535)
-    throw LocationError("The port in the camera's location is not a number from 1 to 65535");
+    throw LocationError(
+        "The port in the camera's location is not a number from 1 to 65535. If it is a password: "
+        "set user-id and user-pw, or write / ? # in it as %2F %3F %23");
   return static_cast<unsigned>(port);
 }
 
@@ -62,6 +65,26 @@ void replace_all(std::string &text, const std::string &what) {
   const std::string_view hidden(kHidden);
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + hidden.size()))
     text.replace(at, what.size(), hidden);
+}
+
+/// Where the credentials of the URL end whose authority begins at `begin`, at their '@'; nothing
+/// when it has none. A password that holds what should end the authority (a slash that is not
+/// percent- encoded) is no port at least: then everything up to the last '@' of the word may be
+/// part of it.
+std::optional<std::size_t> end_of_credentials(std::string_view text, std::size_t begin) {
+  const auto word = std::min(text.find_first_of(" \t\r\n\"'<>", begin), text.size());
+  const auto authority = std::min(text.find_first_of("/?#", begin), word);
+  const auto last_at = [&](std::size_t end) -> std::optional<std::size_t> {
+    const auto at = text.substr(begin, end - begin).rfind('@');
+    if (at == std::string_view::npos) return std::nullopt;
+    return begin + at;
+  };
+  if (const auto at = last_at(authority)) return at;
+  const auto host = text.substr(begin, authority - begin);
+  const auto colon = host.rfind(':');
+  const bool is_address = colon == std::string_view::npos || host.front() == '[' ||
+                          host.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+  return is_address ? std::nullopt : last_at(word);
 }
 
 }  // namespace
@@ -139,11 +162,7 @@ std::string redact(std::string_view text, const std::vector<std::string> &secret
 
   for (auto at = out.find("://"); at != std::string::npos; at = out.find("://", at)) {
     at += 3;
-    const auto end = std::min(out.find_first_of("/?# \t\r\n\"'<>", at), out.size());
-    const auto last = out.rfind('@', end - 1);
-    if (end > at && last != std::string::npos && last >= at) {
-      out.replace(at, last - at, kHidden);
-    }
+    if (const auto end = end_of_credentials(out, at)) out.replace(at, *end - at, kHidden);
   }
   return out;
 }

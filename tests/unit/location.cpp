@@ -101,6 +101,12 @@ GST_START_TEST(redacts_userinfo_of_every_url) {
       {"see 'rtsp://u:p@cam' and http://v:q@host/ or rtsp://plain",
        "see 'rtsp://***@cam' and http://***@host/ or rtsp://plain"},
       {"rtsp://u:p@", "rtsp://***@"},
+      // Credentials that should have been percent-encoded, and addresses that are none.
+      {"rtsp://u:pa/ss@cam/x", "rtsp://***@cam/x"},
+      {"rtsp://u:p?s#s@cam/x@y z@", "rtsp://***@y z@"},
+      {"rtsp://cam:554/x@y", "rtsp://cam:554/x@y"},
+      {"rtsp://cam:/x@y", "rtsp://cam:/x@y"},
+      {"rtsp://[fe80::1%eth0]/x@y", "rtsp://[fe80::1%eth0]/x@y"},
       {"://", "://"},
       {"rtsp://cam a@b", "rtsp://cam a@b"},
   };
