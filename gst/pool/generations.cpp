@@ -8,6 +8,7 @@ namespace cudacam {
 namespace {
 
 constexpr std::chrono::seconds kAskAgain{1};
+constexpr std::chrono::seconds kLastPatience{1};
 constexpr std::chrono::milliseconds kPatience{
     100};  // a few frames, which would be dropped otherwise
 
@@ -49,6 +50,10 @@ void Generations::close() {
     if (store) all.push_back({store, backend});
   }
   if (store) store->supersede();
+}
+
+void Generations::settle() const {
+  leaving_->wait(kLastPatience);
 }
 
 /// A store of an earlier generation that frames of `info` may go to again, or null.

@@ -53,6 +53,7 @@ void SlotFilter::start() {
 
 void SlotFilter::stop() {
   generations_.close();
+  generations_.settle();
   {
     std::lock_guard lock(lock_);
     state_ = {};

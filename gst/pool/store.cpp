@@ -91,8 +91,19 @@ void Store::discard(Remains remains) const {
     remains.fence->settle();
 }
 
+bool Store::in_use_by_gpu() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot &slot) {
+    try {
+      return slot.fence && slot.fence->pending();
+    } catch (const std::exception &) {
+      return false;  // then there is nothing to wait for either
+    }
+  });
+}
+
+/// At once where possible: who let the last frame go may end the context next.
 void Store::end(Store *store) {
-  if (store->frees_elsewhere())
+  if (store->frees_elsewhere() && store->in_use_by_gpu())
     store->leaving_->run(store->bytes(), [store] { delete store; });
   else
     delete store;

@@ -12,8 +12,8 @@
 /// there from the beginning; the slots are added as far as there is memory.
 ///
 /// Ownership: every slot that is out holds a reference to its store, so the store dies after its
-/// last frame. A GPU's memory is freed on a thread of its own: whoever let the frame go is not to
-/// wait for the GPU. All functions may be called from any thread.
+/// last frame; while a GPU still works on a slot, on a thread of its own, since whoever let the
+/// frame go is not to wait for that. All functions may be called from any thread.
 #pragma once
 
 #include <gst/video/video.h>
@@ -143,6 +143,7 @@ class Store : public std::enable_shared_from_this<Store> {
         SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving);
   ~Store();
   static void end(Store *store);
+  bool in_use_by_gpu() const;
   BufferPtr wrap(MemoryPtr memory) const;
   std::vector<unsigned> takeable() const;
   Readiness readiness(unsigned slot, Writer writer);

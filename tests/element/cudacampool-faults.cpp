@@ -303,7 +303,7 @@ GST_START_TEST(no_memory_at_the_start_is_an_error_with_the_sizes) {
   driver.limit_memory(used_memory() + 4000000);
   Bench bench("cudacampool slots=3 camera-name=yard", "width=1920,height=1080");
   const auto error = bench.error();
-  for (const char *part : {"yard", "CUDA device 0", "cuMem", "CUDA_ERROR_OUT_OF_MEMORY",
+  for (const char *part : {"yard", "CUDA device 0", "cuMemCreate", "CUDA_ERROR_OUT_OF_MEMORY",
                            "bytes are free", "3 of 3 slots of"})
     fail_unless(contains(error, part), "no %s in: %s", part, error.c_str());
   fail_unless(bench.error().empty(), "a second error");

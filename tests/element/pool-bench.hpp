@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/ptr.hpp"
+#include "support/wait-until.hpp"
 #ifdef HAVE_CUDA
 #include "cuda/context.hpp"
 #endif
@@ -48,16 +49,6 @@ class TestMemory {
 
 /// Allocations on the simulated GPU; 0 elsewhere.
 std::int64_t gpu_allocations();
-
-/// Comes back when `condition` holds; fails after a minute.
-template <class Condition>
-void wait_until(Condition &&condition) {
-  const auto limit = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
-  while (!condition()) {
-    fail_unless(g_get_monotonic_time() < limit, "it did not come");
-    g_thread_yield();
-  }
-}
 
 /// Whether every visible byte is `value`.
 bool filled_with(GstBuffer *frame, const GstVideoInfo &info, guint8 value);
