@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// A GstCudaMemory over device memory of ours. From GStreamer 1.24 on its library makes one; for
 /// 1.22, which cannot, here is an allocator whose memory behaves as the library's own.
+#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -117,12 +118,20 @@ gpointer map(GstMemory *memory, gsize, GstMapFlags access) {
   }
 }
 
+/// Read as the number that they are: GST_MAP_CUDA lies beyond what C++ lets a GstMapFlags hold.
+guint flags_of(const GstMapInfo &info) {
+  guint flags = 0;
+  static_assert(sizeof flags == sizeof info.flags);
+  std::memcpy(&flags, &info.flags, sizeof flags);
+  return flags;
+}
+
 void unmap(GstMemory *memory, GstMapInfo *info) {
-  if (!(info->flags & GST_MAP_WRITE)) return;
+  const guint flags = flags_of(*info);
+  if (!(flags & GST_MAP_WRITE)) return;
   const std::lock_guard lock(*ours(memory)->mutex);
-  GST_MINI_OBJECT_FLAG_SET(memory, info->flags & GST_MAP_CUDA
-                                       ? GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD
-                                       : GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
+  GST_MINI_OBJECT_FLAG_SET(memory, flags & GST_MAP_CUDA ? GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD
+                                                        : GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
 }
 
 /// Of the whole memory, whatever part is asked for: as GStreamer's.

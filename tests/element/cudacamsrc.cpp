@@ -343,18 +343,6 @@ GST_START_TEST(follows_a_new_resolution_with_the_same_decoder) {
 }
 GST_END_TEST
 
-GST_START_TEST(takes_the_video_beside_audio_over_udp) {
-  TestCameraOptions options;
-  options.with_audio = true;
-  TestCamera camera(options);
-  CameraBench bench(at(camera) + "protocols=udp");
-  bench.play();
-  bench.wait_frames(10);
-  bench.set_state(GST_STATE_NULL);
-  fail_unless_equals_uint64(bench.stream_starts, 1);
-}
-GST_END_TEST
-
 GST_START_TEST(new_location_holds_from_the_next_connection) {
   TestCamera one, two;
   CameraBench bench(at(one));
@@ -398,7 +386,6 @@ static Suite *cudacamsrc_suite() {
   tcase_add_test(tests, decodes_jpeg);
   tcase_add_test(tests, drains_reordered_frames_at_a_loss);
   tcase_add_test(tests, follows_a_new_resolution_with_the_same_decoder);
-  tcase_add_test(tests, takes_the_video_beside_audio_over_udp);
   tcase_add_test(tests, new_location_holds_from_the_next_connection);
   tcase_add_test(tests, capture_time_travels_through_the_decoder);
   return suite;
