@@ -24,7 +24,6 @@ void Generations::change(std::shared_ptr<Backend> backend, const GstVideoInfo &i
                          const Wish &wish) {
   close();
   auto again = take_earlier(*backend, info);
-  trim_earlier();  // before anything new is allocated
   info_ = info;
   frame_bytes_ = again ? again->frame_bytes() : info.size;
   refused_.reset();
@@ -73,7 +72,7 @@ std::shared_ptr<Store> Generations::take_earlier(const Backend &backend, const G
 
 std::optional<std::string> Generations::fill(Time now) {
   const auto store = current();
-  trim_earlier();
+  trim_earlier();  // before anything new is allocated
   if (store && !store->missing(wish_.slots)) return std::nullopt;
   const auto before = earlier_bytes();
   if (refused_ && now < refused_->again && before >= refused_->earlier) return refused_->why;

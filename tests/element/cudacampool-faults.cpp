@@ -12,10 +12,12 @@
 #include "cuda/driver.hpp"
 #include "frame/frame-meta.h"
 #include "pool-bench.hpp"
+#include "pool/store.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
+using cudacam::Store;
 using cudacam::test::number;
 using cudacam::test::SimulatedDriver;
 using cudacam::test::TestMemory;
@@ -102,6 +104,8 @@ Outcome live(const Sources &sources) {
       bench.push(std::move(frame));
       auto out = bench.pull();
       if (out) ++outcome.delivered;
+      fail_unless(!out || Store::origin(out.get()) == Store::Origin::kSlot,
+                  "a frame left in memory that is not ours");
       return out;
     };
     const auto copied = [&](const BufferPtr &source) {
@@ -250,6 +254,25 @@ GST_START_TEST(a_start_after_the_driver_is_lost_says_so_again) {
 }
 GST_END_TEST
 
+/// Also of cameras whose frames need no call of ours.
+GST_START_TEST(what_one_camera_finds_out_stops_all) {
+  const SimulatedDriver driver;
+  Bench yard("cudacampool camera-name=yard"), street("cudacampool camera-name=street");
+  auto copied = yard.foreign(1);
+  auto written = street.write(2);
+  driver.set_error(CUDA_ERROR_ILLEGAL_ADDRESS);
+  fail_unless_equals_int(yard.push(std::move(copied)), GST_FLOW_ERROR);
+  fail_unless_equals_int(street.push(std::move(written)), GST_FLOW_ERROR);
+  for (auto *bench : {&yard, &street}) {
+    const auto error = bench->error();
+    for (const char *part :
+         {bench == &yard ? "yard" : "street", "CUDA device 0", "cu", "CUDA_ERROR_ILLEGAL_ADDRESS"})
+      fail_unless(contains(error, part), "no %s in: %s", part, error.c_str());
+    fail_unless(bench->error().empty(), "a second error");
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(copies_that_always_fail_end_in_one_error) {
   const SimulatedDriver driver;
   Bench bench("cudacampool slots=3 camera-name=yard");
@@ -376,6 +399,7 @@ static Suite *cudacampool_faults_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_loop_test(tests, one_call_fails, 0, static_cast<int>(cases.size()));
   tcase_add_test(tests, a_start_after_the_driver_is_lost_says_so_again);
+  tcase_add_test(tests, what_one_camera_finds_out_stops_all);
   tcase_add_test(tests, copies_that_always_fail_end_in_one_error);
   tcase_add_test(tests, a_retired_slot_is_replaced_and_never_written_again);
   tcase_add_test(tests, no_memory_at_the_start_is_an_error_with_the_sizes);

@@ -171,6 +171,29 @@ GST_START_TEST(the_size_changes_while_a_slot_is_written) {
 }
 GST_END_TEST
 
+/// The same with every slot out: then the last reader's release is the end of the old size.
+GST_START_TEST(the_last_release_of_an_old_size_waits_for_nothing) {
+  const SimulatedDriver driver;
+  if (!driver || !TestMemory::get().on_gpu()) return;
+  driver.let_free_wait(false);
+  Bench bench("cudacampool slots=2 sync-mode=gpu");
+  std::vector<BufferPtr> frames, held;
+  for (int i = 0; i < 2; ++i) frames.push_back(bench.foreign(1));
+  driver.hold_all(true);
+  for (auto &frame : frames) {
+    bench.push(std::move(frame));
+    held.push_back(bench.pull());
+    fail_unless(held.back() != nullptr);
+  }
+  bench.set_size(Bench::kLarge);
+  held.clear();  // returns, although the stream is held
+  fail_unless(number(bench.pool(), "bytes-being-freed") > 0);
+  driver.hold_all(false);
+  bench.settle();
+  fail_unless_equals_int(driver.violations(), 0);
+}
+GST_END_TEST
+
 /// A reader's kernel still reads when the reader has released the frame and the size is another.
 GST_START_TEST(the_size_changes_while_a_released_slot_is_read) {
   const SimulatedDriver driver;
@@ -230,6 +253,7 @@ static Suite *cudacampool_races_suite() {
   tcase_add_test(tests, sizes_change_under_readers);
 #ifdef HAVE_CUDA
   tcase_add_test(tests, the_size_changes_while_a_slot_is_written);
+  tcase_add_test(tests, the_last_release_of_an_old_size_waits_for_nothing);
   tcase_add_test(tests, the_size_changes_while_a_released_slot_is_read);
 #endif
   return suite;
