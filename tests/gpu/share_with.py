@@ -31,7 +31,8 @@ class Plane(ctypes.Structure):  # GstCudaCamPlane
 
     @property
     def __cuda_array_interface__(self):
-        return {'version': 3, 'typestr': '|u1', 'data': (self.address, True),
+        # PyTorch refuses arrays that are marked as read-only.
+        return {'version': 3, 'typestr': '|u1', 'data': (self.address, False),
                 'shape': (self.rows, self.row_bytes), 'strides': (self.pitch, 1)}
 
 
