@@ -18,8 +18,8 @@ G_BEGIN_DECLS
  *   not a cudacamsrc
  * @generation: generation of the slots that hold the frame: 1 for the first caps, one more whenever
  *   cudacampool had to make new slots (size or format changed)
- * @sequence: number of the frame at its cudacampool, from 0, never reset while the element is not
- * in state NULL; a gap is the number of frames that were dropped because all slots were held
+ * @sequence: number of the frame at its cudacampool, from 0 whenever that element starts (READY to
+ *   PAUSED); a gap is the number of frames that were dropped because no slot was free
  * @capture_time: when the camera took the picture, in nanoseconds since the Unix epoch (UTC, from
  *   the camera's RTCP sender reports), or %GST_CLOCK_TIME_NONE when the camera does not say
  * @fence: (nullable): what the GPU's work on the frame is ordered by, when the frame is in a slot
