@@ -57,7 +57,8 @@ TEST(the_display_area_is_cut_out_of_the_picture) {
   const std::size_t width = whole.info.ulTargetWidth, height = whole.info.ulTargetHeight;
   for (std::size_t y = 0; y < kHeight * 3 / 2; y++) {
     const std::size_t from = y < kHeight ? y + kTop : height + y - kHeight + kTop / 2;
-    CHECK(std::equal(&cut[y * kWidth], &cut[(y + 1) * kWidth], &all[from * width + kLeft]));
+    const auto row = cut.data() + y * kWidth;
+    CHECK(std::equal(row, row + kWidth, all.data() + from * width + kLeft));
   }
 }
 
