@@ -20,6 +20,7 @@
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 #include "support/stock-memory.hpp"
+#include "support/wait-until.hpp"
 
 using cudacam::adopt;
 using cudacam::BufferPtr;
@@ -157,7 +158,8 @@ class Pool {
 
 /// Memory goes on a thread of its own.
 void await_memory(const SimulatedDriver &simulated, gint64 bytes) {
-  while (simulated && simulated.counter("memory.bytes") != bytes) g_thread_yield();
+  if (simulated)
+    cudacam::test::wait_until([&] { return simulated.counter("memory.bytes") == bytes; });
 }
 
 void expect_bytes(const char *format, int width, int height, gsize of_a_slot) {
