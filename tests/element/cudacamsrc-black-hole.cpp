@@ -3,11 +3,13 @@
 /// and unless it is asked for with CUDACAM_TEST_NETWORK=1: the second cut of a link does not always
 /// stop its packets, and then the test waits in vain.
 #include "camera-bench.hpp"
+#include "check-main.hpp"
 #include "network.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraNetwork;
 using cudacam::test::Output;
@@ -16,7 +18,11 @@ using cudacam::test::TestCameraOptions;
 
 namespace {
 
-constexpr int kSkipped = 77;
+std::string problem() {
+  if (!g_getenv("CUDACAM_TEST_NETWORK")) return "this is run with CUDACAM_TEST_NETWORK=1 only";
+  const std::string reason = CameraNetwork::problem();
+  return reason.empty() ? "" : "a network for the camera " + reason;
+}
 
 TestCameraOptions behind(const CameraNetwork &network) {
   TestCameraOptions options;
@@ -31,7 +37,7 @@ void check_pulled_cable(const std::string &transport) {
   CameraNetwork network;
   TestCamera camera(behind(network));
   // Longer than a slow machine is silent by itself.
-  CameraBench bench("location=" + camera.url() + " protocols=" + transport +
+  CameraBench bench(at(camera) + "protocols=" + transport +
                     " stall-timeout=4000000000 connect-timeout=3000000000"
                     " teardown-timeout=200000000");
   bench.play();
@@ -71,7 +77,7 @@ GST_START_TEST(a_camera_that_was_never_reachable) {
   CameraNetwork network;
   TestCamera camera(behind(network));
   network.cut();
-  CameraBench bench("location=" + camera.url() + " connect-timeout=1000000000");
+  CameraBench bench(at(camera) + "connect-timeout=1000000000");
   bench.play();
   bench.wait_warning("no-answer");
   network.mend();
@@ -92,14 +98,4 @@ static Suite *cudacamsrc_black_hole_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  const std::string problem = g_getenv("CUDACAM_TEST_NETWORK")
-                                  ? CameraNetwork::problem()
-                                  : "is made with CUDACAM_TEST_NETWORK=1 only";
-  if (!problem.empty()) {
-    g_print("skipped: a network for the camera %s\n", problem.c_str());
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacamsrc_black_hole_suite(), "cudacamsrc-black-hole", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacamsrc_black_hole, problem())
