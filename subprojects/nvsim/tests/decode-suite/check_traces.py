@@ -81,4 +81,5 @@ def main():
         print(f"{'not ok' if reasons else 'ok'} {number} {name}{but}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
