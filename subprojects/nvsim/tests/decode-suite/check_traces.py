@@ -89,4 +89,5 @@ def run(program, fields, prefixes):
         print(f"{'not ok' if reasons else 'ok'} {number} {name}{but}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
