@@ -37,7 +37,7 @@ constexpr double kLongestStart = 60;
 struct Options {
   int cameras = 16;
   double seconds = 30;  // for each variant
-  double every = 5;
+  double every = 6;     // longer than frames must flow for a connection to have been good
   int width = 1920, height = 1080, fps = 25;
   std::string decoder = "nvh264dec";
   std::vector<std::string> variants = {"quiet", "kept", "stock"};
@@ -122,13 +122,15 @@ Times intervals(const std::vector<Clock::time_point> &frames, Clock::time_point 
   return result;
 }
 
-/// The longest wait for a frame that began between the two, or with the last frame before.
+/// The longest wait for a frame that began between the two, or with the last frame before; one that
+/// began with the last frame before the end belongs to what comes then.
 double longest_wait(const std::vector<Clock::time_point> &frames, Clock::time_point begin,
                     Clock::time_point end) {
   constexpr double kFrame = 0.1;
   double longest = 0;
   for (std::size_t i = 1; i < frames.size(); ++i)
-    if (frames[i] > begin && between(frames[i - 1], begin) < kFrame && frames[i - 1] < end)
+    if (frames[i] > begin && between(frames[i - 1], begin) < kFrame &&
+        between(frames[i - 1], end) >= kFrame)
       longest = std::max(longest, between(frames[i - 1], frames[i]));
   return longest;
 }
@@ -209,7 +211,7 @@ Options parse(int argc, char **argv) {
       {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "For each variant (default 30)",
        "N"},
       {"every", 0, 0, G_OPTION_ARG_DOUBLE, &options.every,
-       "Seconds from outage to outage (default 5)", "N"},
+       "Seconds from outage to outage (default 6)", "N"},
       {"width", 0, 0, G_OPTION_ARG_INT, &options.width, "Of the pictures (default 1920)", "N"},
       {"height", 0, 0, G_OPTION_ARG_INT, &options.height, "Of the pictures (default 1080)", "N"},
       {"fps", 0, 0, G_OPTION_ARG_INT, &options.fps, "Frames a second (default 25)", "N"},
