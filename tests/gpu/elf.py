@@ -45,6 +45,16 @@ def needed(path):
     return re.findall(r'NEEDED +(\S+)', run('objdump', '-p', path))
 
 
+def newest(files):
+    """Those that need the newest version of each kind (GLIBC, GLIBCXX, ...)."""
+    most = {}
+    for path in files:
+        for kind, version in re.findall(r'(GLIBC|GLIBCXX|CXXABI)_([0-9.]+)', run('objdump', '-p', path)):
+            number = tuple(map(int, version.split('.')))
+            most[kind] = max(most.get(kind, (number, path)), (number, path))
+    return sorted({path for _, path in most.values()})
+
+
 def closure(files, search, of_the_host):
     """(libraries by name, those that need a stub only) for all of the files."""
     found, stubs, later = {}, {}, []
