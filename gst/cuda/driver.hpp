@@ -124,6 +124,7 @@ class DriverCall {
   X(cuStreamCreate)                \
   X(cuStreamDestroy)               \
   X(cuStreamGetCtx)                \
+  X(cuStreamQuery)                 \
   X(cuStreamSynchronize)           \
   X(cuStreamWaitEvent)
 

@@ -85,4 +85,9 @@ class SimulatedDriver {
   std::uint64_t (*const calls_)(const char *) = find<std::uint64_t(const char *)>("nvsim_calls");
 };
 
+/// For CHECK_MAIN_UNLESS.
+inline const char *no_simulated_driver() {
+  return SimulatedDriver() ? "" : "this takes the simulated driver";
+}
+
 }  // namespace cudacam::test
