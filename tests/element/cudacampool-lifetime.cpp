@@ -145,7 +145,7 @@ GST_START_TEST(frames_outlive_element_pipeline_and_context) {
   const SimulatedDriver driver;
   for (const char *counter : {"memory.live", "physical.live", "reservation.live", "stream.live",
                               "event.live", "context.live"})
-    wait_until([&] { return driver.counter(counter) == 0; });
+    wait_until([&] { return driver.counter(counter) == 0; }, counter);
 }
 GST_END_TEST
 
