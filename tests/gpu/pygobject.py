@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import subprocess
 
-# Of Debian 12: compiles for Python 3.8 to 3.12 and later, with the libgirepository-1.0 of both GStreamers.
+# Of Debian 12: compiles for Python 3.6 to 3.13, with the libgirepository-1.0 of both GStreamers.
 SUITE = 'bookworm'
 TYPELIBS = ['GLib-2.0', 'GObject-2.0', 'GModule-2.0', 'Gio-2.0', 'Gst-1.0']
 LIBRARIES = ['libgirepository-1.0.so.1', 'libffi.so.8', 'libgio-2.0.so.0']
