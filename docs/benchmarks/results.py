@@ -14,6 +14,7 @@ VARIANTS = {
     'quiet': 'no outage', 'kept': 'gst-cudacam',
     'recreated': 'gst-cudacam, decoder made anew each time',
 }
+UNITS = {'lease': 'Times in ns.', 'reconnect-neighbours': 'Times in ms.', 'reconnect-return': 'Times in ms.'}
 OUTAGE_STOCK = 'stock: pipeline to NULL and back'
 
 
@@ -54,6 +55,29 @@ def decode_rows(figures):
              else None) for (streams, variant), value in best.items()]
 
 
+def value_of(value):
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def plain_tables(figures):
+    """Nested figures: what has the same columns in one table, single ones in a list."""
+    single, tables = [], {}
+
+    def walk(path, found):
+        if path and not any(isinstance(value, dict) for value in found.values()):
+            tables.setdefault(tuple(found), []).append([path, *map(value_of, found.values())])
+            return
+        for key, value in found.items():
+            if isinstance(value, dict):
+                walk(f'{path} {key}'.strip(), value)
+            else:
+                single.append(f'{path} {key}: {value_of(value)}'.strip())
+
+    walk('', figures)
+    text = ''.join(f'- {line}\n' for line in single) + ('\n' if single and tables else '')
+    return text + '\n'.join(table(['', *columns], rows) for columns, rows in tables.items())
+
+
 def bench_section(name, result):
     text = f'### {name}\n\n{provenance(result["machine"])}\n\n'
     if 'figures' not in result:
@@ -80,7 +104,7 @@ def bench_section(name, result):
                                                                             'max'))])
         return text + table(['what', 'its longest wait, median', 'max', "others' interval, p50", 'p99',
                              'p99.9', 'max'], rows)
-    return text + '```json\n' + json.dumps(figures, indent=1) + '\n```\n'
+    return text + (f'{UNITS[name]}\n\n' if name in UNITS else '') + plain_tables(figures)
 
 
 def soak_section(name, run):
