@@ -260,8 +260,9 @@ GST_START_TEST(sixty_cameras_die_and_return_together) {
   benches[0]->wait("files gone",
                    [&](const auto &) { return count_entries("/proc/self/fd") <= files; });
   for (auto &bench : benches) {
-    fail_unless_equals_uint64(bench->statistic<guint64>("decoders"), 1);
-    fail_unless_equals_uint64(bench->statistic<guint64>("outages"), 5);
+    const auto statistics = bench->statistic<std::string>(nullptr);
+    fail_unless(bench->statistic<guint64>("decoders") == 1, "%s", statistics.c_str());
+    fail_unless(bench->statistic<guint64>("outages") == 5, "%s", statistics.c_str());
     bench->set_state(GST_STATE_NULL);
     fail_unless_equals_uint64(bench->checker.bad(), 0);
     fail_unless_equals_uint64(bench->segments, 1);
