@@ -42,19 +42,58 @@ void copy_from(CUmemorytype type, const PlaneCopy &plane, CUstream stream) {
   driver().cuMemcpy2DAsync(&copy, stream);
 }
 
-/// Makes `stream` wait for what still writes the frame. After it was mapped, which may have queued
-/// an upload.
-void wait_for_writers(GstBuffer *frame, CUstream stream) {
-  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i) {
-    auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i));
-    if (writer && writer != stream) order(writer, stream);
-  }
+/// Calls `ask(writer)` for each stream that may still write the frame. After it was mapped, which
+/// may have queued an upload.
+template <class Ask>
+void for_each_writer(GstBuffer *frame, Ask &&ask) {
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i)
+    if (auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i))) ask(writer);
 }
+
+bool idle(CUstream stream) {
+  const auto result = driver().cuStreamQuery.quiet(stream);
+  if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
+    driver().cuStreamQuery.throw_failure(result);
+  return result == CUDA_SUCCESS;
+}
+
+/// From memory of the same GPU.
+class SameGpuCopy : public CopyJob {
+ public:
+  SameGpuCopy(const PlaneCopier &copier, const Planes &planes, GstBuffer *source, CUstream stream,
+              Fence *fence)
+      : CopyJob(planes.of, planes.count),
+        copier_(copier),
+        source_(source),
+        stream_(stream),
+        fence_(fence) {}
+
+  /// Besides what the fence knows of and what writes the source, upstream may have written the slot
+  /// on the same stream, and never have sent it.
+  bool independent() override {
+    bool independent = idle(stream_) && fence_->pending(nullptr) == Fence::Pending::kNothing;
+    for_each_writer(source_, [&](CUstream writer) { independent = independent && idle(writer); });
+    return independent;
+  }
+  void alone() override { copier_.enqueue(first_plane, planes(), stream_); }
+  void launched(CUstream stream) override {
+    stream_ = stream;
+    fence_->written_on(stream);
+  }
+  /// Where the copy is.
+  CUstream stream() const { return stream_; }
+
+ private:
+  const PlaneCopier &copier_;
+  GstBuffer *const source_;
+  CUstream stream_;
+  Fence *const fence_;
+};
 
 }  // namespace
 
 FrameCopier::FrameCopier(GstCudaContext *context)
-    : context_(share(context)), planes_(PlaneCopier::of(context)) {
+    : context_(share(context)), combiner_(CopyCombiner::of(context)) {
 }
 
 /// Lets the GPU read the memory of another GPU's context, once for each context that comes.
@@ -68,20 +107,28 @@ void FrameCopier::reach(GstCudaContext *peer) {
   reached_ = share(peer);
 }
 
-void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                          StreamView stream) {
+CUstream FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
+                              StreamView stream, Fence *fence) {
   const MappedFrame from(info, source, GST_MAP_READ);
   const MappedFrame to(info, target, GST_MAP_WRITE);
   const auto planes = planes_of(info, from, to);
   const ContextScope scope(context_.get());
-  if (from.context()) wait_for_writers(source, stream.handle);
+  if (from.context())
+    for_each_writer(source, [&](CUstream writer) {
+      if (writer != stream.handle) order(writer, stream.handle);
+    });
+  SameGpuCopy job(combiner_->planes(), planes, source, stream.handle, fence);
   try {
     if (!from.context()) {
       for (unsigned i = 0; i < planes.count; ++i)
         copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);
     } else if (from.context() == context_.get() ||
                device_of(from.context()) == device_of(context_.get())) {
-      planes_->enqueue(planes.of, planes.count, stream.handle);
+      if (fence && combiner_->planes().has_kernel())
+        combiner_->run(job);
+      else
+        job.alone();
+      if (job.error) std::rethrow_exception(job.error);
     } else {
       reach(from.context());
       for (unsigned i = 0; i < planes.count; ++i)
@@ -89,9 +136,10 @@ void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer
     }
   } catch (const CudaError &) {
     // What was enqueued still reads the source, which its owner is about to get back.
-    driver().cuStreamSynchronize.quiet(stream.handle);
+    driver().cuStreamSynchronize.quiet(job.stream());
     throw;
   }
+  return job.stream();
 }
 
 }  // namespace cudacam

@@ -122,6 +122,7 @@ class DriverCall {
   X(cuStreamCreate)                \
   X(cuStreamDestroy)               \
   X(cuStreamGetCtx)                \
+  X(cuStreamQuery)                 \
   X(cuStreamSynchronize)           \
   X(cuStreamWaitEvent)
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// A cable that is pulled: packets vanish and nobody says so. Skipped where no network can be made.
 #include "camera-bench.hpp"
+#include "check-main.hpp"
 #include "network.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraNetwork;
 using cudacam::test::Output;
@@ -14,7 +16,10 @@ using cudacam::test::TestCameraOptions;
 
 namespace {
 
-constexpr int kSkipped = 77;
+std::string problem() {
+  const std::string reason = CameraNetwork::problem();
+  return reason.empty() ? "" : "a network for the camera " + reason;
+}
 
 TestCameraOptions behind(const CameraNetwork &network) {
   TestCameraOptions options;
@@ -74,7 +79,7 @@ GST_START_TEST(a_camera_that_was_never_reachable) {
   CameraNetwork network;
   TestCamera camera(behind(network));
   network.cut();
-  CameraBench bench("location=" + camera.url() + " connect-timeout=1000000000");
+  CameraBench bench(at(camera) + "connect-timeout=1000000000");
   bench.play();
   bench.wait_warning("no-answer");
   network.mend();
@@ -95,12 +100,4 @@ static Suite *cudacamsrc_black_hole_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  const std::string problem = CameraNetwork::problem();
-  if (!problem.empty()) {
-    g_print("skipped: a network for the camera %s\n", problem.c_str());
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacamsrc_black_hole_suite(), "cudacamsrc-black-hole", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacamsrc_black_hole, problem())

@@ -9,6 +9,7 @@
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::count_entries;
 using cudacam::test::TestCamera;
@@ -24,7 +25,7 @@ GST_START_TEST(sixty_cameras_die_and_return_together) {
   std::vector<std::unique_ptr<CameraBench>> benches;
   constexpr unsigned many = 60;
   for (unsigned i = 0; i < many; i++) {
-    benches.push_back(std::make_unique<CameraBench>("location=" + camera.url() + " latency=50"));
+    benches.push_back(std::make_unique<CameraBench>(at(camera) + "latency=50"));
     benches.back()->play();
   }
   unsigned threads = 0, files = 0;

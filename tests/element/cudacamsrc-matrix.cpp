@@ -10,6 +10,7 @@
 #include <gst/check/gstcheck.h>
 #include <gst/rtsp/gstrtspmessage.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::Output;
@@ -64,7 +65,7 @@ void check_matrix(const std::string &transport) {
   options.height = 192;
   options.gop = 10;
   TestCamera camera(options);
-  CameraBench bench("location=" + camera.url() + " protocols=" + transport +
+  CameraBench bench(at(camera) + "protocols=" + transport +
                     " latency=50 teardown-timeout=300000000" +
                     (exact ? "" : " stall-timeout=2000000000"));
   HandshakeBreaker breaker(bench, camera);

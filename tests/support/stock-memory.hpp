@@ -41,4 +41,12 @@ inline BufferPtr stock_frame(GstCudaContext *context, const GstVideoInfo &info,
   return frame;
 }
 
+/// As elements of GStreamer 1.24 and later do: what the memory's stream still writes, its readers
+/// wait for. Nothing before.
+inline void leave_to_readers([[maybe_unused]] GstMemory *memory) {
+#if CUDACAM_BUILT_WITH_STREAMS
+  GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC);
+#endif
+}
+
 }  // namespace cudacam::test
