@@ -3,9 +3,7 @@
 #include <gst/gst.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -13,6 +11,7 @@
 #include "camera-pipeline.hpp"
 #include "camera-process.hpp"
 #include "camera-record.hpp"
+#include "command-line.hpp"
 #include "display.hpp"
 #include "frame-reader.hpp"
 #include "machine.hpp"
@@ -24,9 +23,12 @@ namespace {
 
 using namespace cudacam::demo;
 using cudacam::test::CameraProcess;
+using cudacam::test::catch_interrupts;
+using cudacam::test::CommandLine;
 using cudacam::test::do_without_gpu;
 using cudacam::test::find_testcam;
 using cudacam::test::gpu_is_simulated;
+using cudacam::test::interrupted;
 using cudacam::test::simulated_violations;
 using std::chrono::milliseconds;
 
@@ -35,8 +37,6 @@ constexpr int kDefaultCameras = 2;
 constexpr auto kTick = milliseconds(100);
 constexpr double kSampleEvery = 0.2;  // seconds
 constexpr double kLongestStart = 30;  // seconds until all cameras must have shown a frame
-
-volatile std::sig_atomic_t interrupted = 0;
 
 struct Options {
   std::vector<std::string> locations;  // the user's own cameras; empty: test cameras
@@ -62,10 +62,6 @@ struct Camera {
 };
 using Cameras = std::vector<std::unique_ptr<Camera>>;
 
-void wait_until_ready(CameraProcess &process) {
-  while (!process.ready()) std::this_thread::sleep_for(milliseconds(20));
-}
-
 Cameras make_cameras(const Options &options) {
   Cameras cameras;
   const size_t count =
@@ -83,7 +79,7 @@ Cameras make_cameras(const Options &options) {
   }
   for (size_t i = 0; i < count; ++i) {
     Camera &camera = *cameras[i];
-    if (camera.process) wait_until_ready(*camera.process);
+    if (camera.process) camera.process->wait_until_ready();
     camera.pipeline = std::make_unique<CameraPipeline>(
         camera.name, camera.process ? camera.process->url() : options.locations[i]);
   }
@@ -163,20 +159,11 @@ void sample(cudacam::test::RunLog &log, double seconds, const Cameras &cameras) 
   log.sample(seconds, cudacam::test::usage());
 }
 
-void write_log(const std::string &path, const cudacam::test::RunLog &log,
-               const nlohmann::json &machine) {
-  const nlohmann::json run = {
-      {"kind", "run"}, {"program", "demo"}, {"machine", machine}, {"log", log.to_json()}};
-  std::ofstream file(path);
-  file << run.dump() << '\n';
-  if (!file.flush()) throw std::runtime_error("cannot write " + path);
-}
-
 /// Runs until the time is over or the user interrupts.
 void run(Display &display, const Options &options, const Cameras &cameras,
          cudacam::test::RunLog &log) {
   const auto begin = Clock::now();
-  while (!all_have_frames(cameras) && !interrupted) {
+  while (!all_have_frames(cameras) && !interrupted()) {
     const double waited = seconds_between(begin, Clock::now());
     update(display, waited, cameras);
     if (waited > std::min<double>(kLongestStart, options.seconds)) break;
@@ -191,7 +178,7 @@ void run(Display &display, const Options &options, const Cameras &cameras,
   Show show(actors(cameras), plan, log,
             [&](const std::string &text) { display.announce(now(), text); });
   double next_sample = 0;
-  while (now() < options.seconds && !interrupted) {
+  while (now() < options.seconds && !interrupted()) {
     show.advance(now());
     for (const auto &camera : cameras)
       if (const auto end = camera->process ? camera->process->ended() : std::nullopt)
@@ -218,7 +205,7 @@ std::vector<std::string> shortcomings(const Options &options, const Cameras &cam
     if (options.nvsim && !camera->pipeline->frames_on_gpu())
       found.push_back(camera->name + ": its frames are not on the simulated GPU");
     if (summary.bad) found.push_back(camera->name + ": readers saw bad frames");
-    if (!summary.recovered() && !interrupted)
+    if (!summary.recovered() && !interrupted())
       found.push_back(camera->name + ": new frames came after " +
                       std::to_string(summary.recoveries.size()) + " of " +
                       std::to_string(summary.outages) + " outages");
@@ -231,7 +218,7 @@ std::vector<std::string> shortcomings(const Options &options, const Cameras &cam
   return found;
 }
 
-int perform(const Options &options, const nlohmann::json &machine) {
+int perform(const Options &options, nlohmann::json machine) {
   Display display;
   const Cameras cameras = make_cameras(options);
   for (const auto &camera : cameras) start(*camera);
@@ -239,7 +226,9 @@ int perform(const Options &options, const nlohmann::json &machine) {
   for (const auto &camera : cameras) names.push_back(camera->name);
   cudacam::test::RunLog log(names);
   run(display, options, cameras, log);
-  if (!options.log.empty()) write_log(options.log, log, machine);
+  if (!options.log.empty())
+    cudacam::test::write_json(options.log,
+                              cudacam::test::describe_run("demo", std::move(machine), log));
   for (const auto &camera : cameras) camera->readers.clear();
 
   std::vector<TableRow> rows;
@@ -252,7 +241,7 @@ int perform(const Options &options, const nlohmann::json &machine) {
   const auto found = shortcomings(options, cameras);
   display.table(rows);
   for (const std::string &shortcoming : found) display.say(shortcoming);
-  if (interrupted) display.say("Interrupted.");
+  if (interrupted()) display.say("Interrupted.");
   display.say(found.empty() ? "Everything held." : "It did NOT hold.");
   return found.empty() ? 0 : 1;
 }
@@ -260,27 +249,8 @@ int perform(const Options &options, const nlohmann::json &machine) {
 /// Throws std::runtime_error with a sentence for the user.
 Options parse(int argc, char **argv) {
   Options options;
-  gchar **locations = nullptr;
-  gchar *codec = nullptr;
-  gchar *log = nullptr;
-  gboolean nvsim = FALSE, cpu = FALSE;
-  const GOptionEntry entries[] = {
-      {"location", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &locations,
-       "Your own camera instead of test cameras; may be repeated", "rtsp://..."},
-      {"seconds", 's', 0, G_OPTION_ARG_INT, &options.seconds, "How long (default 30)", "N"},
-      {"cameras", 'n', 0, G_OPTION_ARG_INT, &options.cameras, "Test cameras (default 2)", "N"},
-      {"codec", 0, 0, G_OPTION_ARG_STRING, &codec, "Of the test cameras: h264 (default) or h265",
-       "NAME"},
-      {"nvsim", 0, 0, G_OPTION_ARG_NONE, &nvsim,
-       "On the simulated GPU, even where there is a real one", nullptr},
-      {"cpu", 0, 0, G_OPTION_ARG_NONE, &cpu, "Without a GPU: software decoders, system memory",
-       nullptr},
-      {"log", 0, 0, G_OPTION_ARG_FILENAME, &log,
-       "Write what happened there, as JSON for docs/benchmarks/report.py", "FILE"},
-      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
-  GOptionContext *context = g_option_context_new("- cameras fail, readers do not notice");
-  g_option_context_set_summary(
-      context,
+  CommandLine line(
+      "cameras fail, readers do not notice",
       "Starts test cameras and one pipeline cudacamsrc ! cudacampool ! cudacamsink for each, with\n"
       "two reading threads that verify every frame; kills, freezes and revives the cameras; ends\n"
       "with a table. The exit status is 0 only if every camera recovered and no frame was bad.\n"
@@ -288,23 +258,16 @@ Options parse(int argc, char **argv) {
       "\n"
       "It runs on the NVIDIA GPU where there is one, else on a simulated one (subprojects/nvsim)\n"
       "where the headers of the CUDA Toolkit let that be built, else without.");
-  g_option_context_add_main_entries(context, entries, nullptr);
-  g_option_context_add_group(context, gst_init_get_option_group());
-  GError *raw_error = nullptr;
-  g_option_context_parse(context, &argc, &argv, &raw_error);
-  g_option_context_free(context);
-  const cudacam::ErrorPtr error(raw_error);
-  for (gchar **location = locations; location && *location; ++location)
-    options.locations.push_back(*location);
-  if (codec) options.codec = codec;
-  if (log) options.log = log;
-  g_strfreev(locations);
-  g_free(codec);
-  g_free(log);
-  options.nvsim = nvsim;
-  options.cpu = cpu;
-  if (error) throw std::runtime_error(error->message);
-  if (argc > 1) throw std::runtime_error(std::string("unexpected argument: ") + argv[1]);
+  line.add("location", options.locations,
+           "Your own camera instead of test cameras; may be repeated", "rtsp://...", 'l');
+  line.add("seconds", options.seconds, "How long (default 30)", "N", 's');
+  line.add("cameras", options.cameras, "Test cameras (default 2)", "N", 'n');
+  line.add("codec", options.codec, "Of the test cameras: h264 (default) or h265", "NAME");
+  line.add("nvsim", options.nvsim, "On the simulated GPU, even where there is a real one");
+  line.add("cpu", options.cpu, "Without a GPU: software decoders, system memory");
+  line.add("log", options.log, "Write what happened there, as JSON for docs/benchmarks/report.py",
+           "FILE");
+  line.parse(argc, argv);
   if (options.seconds < 1) throw std::runtime_error("--seconds wants 1 or more");
   if (options.cameras < 1) throw std::runtime_error("--cameras wants 1 or more");
   if (options.codec != "h264" && options.codec != "h265")
@@ -319,17 +282,10 @@ Options parse(int argc, char **argv) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  // As given, before GLib takes the options out.
-  std::vector<char *> words(argv, argv + argc);
-  try {
+  return cudacam::test::run_program("demo", [&] {
     const Options options = parse(argc, argv);
     if (options.cpu) do_without_gpu();
-    std::signal(SIGINT, [](int) { interrupted = 1; });
-    std::signal(SIGTERM, [](int) { interrupted = 1; });
-    return perform(options,
-                   cudacam::test::describe_machine(static_cast<int>(words.size()), words.data()));
-  } catch (const std::exception &failure) {
-    std::fprintf(stderr, "demo: %s\n", failure.what());
-    return 2;
-  }
+    catch_interrupts();
+    return perform(options, cudacam::test::describe_machine(argc, argv));
+  });
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "clip.hpp"
+#include "command-line.hpp"
 #include "gstcudacam.h"
 #include "own-copy.hpp"
 #include "shared-context.hpp"
@@ -201,48 +202,33 @@ std::vector<std::string> split(const std::string &text) {
 
 Options parse(int argc, char **argv) {
   Options options;
-  gchar *streams = nullptr, *variants = nullptr, *decoder = nullptr;
-  const GOptionEntry entries[] = {
-      {"streams", 0, 0, G_OPTION_ARG_STRING, &streams, "How many at once (default 1,16,48)",
-       "N,..."},
-      {"variants", 0, 0, G_OPTION_ARG_STRING, &variants, "Which (default all)", "NAME,..."},
-      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "For each (default 3)", "N"},
-      {"warm-up", 0, 0, G_OPTION_ARG_DOUBLE, &options.warm_up, "Before each (default 1)", "N"},
-      {"rounds", 0, 0, G_OPTION_ARG_INT, &options.rounds, "How often (default 2)", "N"},
-      {"width", 0, 0, G_OPTION_ARG_INT, &options.width, "Of the pictures (default 1920)", "N"},
-      {"height", 0, 0, G_OPTION_ARG_INT, &options.height, "Of the pictures (default 1080)", "N"},
-      {"decoder", 0, 0, G_OPTION_ARG_STRING, &decoder, "Which (default nvh264dec)", "NAME"},
-      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
-  GOptionContext *context = g_option_context_new("- frames a second, beside stock elements");
-  g_option_context_add_main_entries(context, entries, nullptr);
-  g_option_context_add_group(context, gst_init_get_option_group());
-  GError *raw_error = nullptr;
-  g_option_context_parse(context, &argc, &argv, &raw_error);
-  g_option_context_free(context);
-  if (const ErrorPtr error(raw_error); error) throw std::runtime_error(error->message);
-  if (streams) {
+  std::string streams, variants;
+  test::CommandLine line("frames a second, beside stock elements");
+  line.add("streams", streams, "How many at once (default 1,16,48)", "N,...");
+  line.add("variants", variants, "Which (default all)", "NAME,...");
+  line.add("seconds", options.seconds, "For each (default 3)");
+  line.add("warm-up", options.warm_up, "Before each (default 1)");
+  line.add("rounds", options.rounds, "How often (default 2)");
+  line.add("width", options.width, "Of the pictures (default 1920)");
+  line.add("height", options.height, "Of the pictures (default 1080)");
+  line.add("decoder", options.decoder, "Which (default nvh264dec)", "NAME");
+  line.parse(argc, argv);
+  if (!streams.empty()) {
     options.streams.clear();
     for (const std::string &count : split(streams)) options.streams.push_back(std::stoi(count));
   }
-  if (variants) options.variants = split(variants);
-  if (decoder) options.decoder = decoder;
-  for (gchar *text : {streams, variants, decoder}) g_free(text);
+  if (!variants.empty()) options.variants = split(variants);
   return options;
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-  try {
+  return test::run_program("decode", [&] {
     const Options options = parse(argc, argv);
-    if (!adopt(gst_element_factory_find(options.decoder.c_str()))) {
-      std::fprintf(stderr, "skipped: no %s here\n", options.decoder.c_str());
-      return 77;
-    }
+    if (!adopt(gst_element_factory_find(options.decoder.c_str())))
+      throw test::NotHere("no " + options.decoder + " here");
     std::printf("%s\n", run(options).dump(2).c_str());
     return 0;
-  } catch (const std::exception &failure) {
-    std::fprintf(stderr, "decode: %s\n", failure.what());
-    return 1;
-  }
+  });
 }

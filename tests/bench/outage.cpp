@@ -23,6 +23,7 @@
 
 #include "base/ptr.hpp"
 #include "camera-process.hpp"
+#include "command-line.hpp"
 #include "shared-context.hpp"
 
 namespace {
@@ -37,7 +38,7 @@ constexpr double kLongestStart = 60;
 struct Options {
   int cameras = 16;
   double seconds = 30;  // for each variant
-  double every = 5;
+  double every = 6;     // longer than frames must flow for a connection to have been good
   int width = 1920, height = 1080, fps = 25;
   std::string decoder = "nvh264dec";
   std::vector<std::string> variants = {"quiet", "kept", "stock"};
@@ -122,13 +123,15 @@ Times intervals(const std::vector<Clock::time_point> &frames, Clock::time_point 
   return result;
 }
 
-/// The longest wait for a frame that began between the two, or with the last frame before.
+/// The longest wait for a frame that began between the two, or with the last frame before; one that
+/// began with the last frame before the end belongs to what comes then.
 double longest_wait(const std::vector<Clock::time_point> &frames, Clock::time_point begin,
                     Clock::time_point end) {
   constexpr double kFrame = 0.1;
   double longest = 0;
   for (std::size_t i = 1; i < frames.size(); ++i)
-    if (frames[i] > begin && between(frames[i - 1], begin) < kFrame && frames[i - 1] < end)
+    if (frames[i] > begin && between(frames[i - 1], begin) < kFrame &&
+        between(frames[i - 1], end) >= kFrame)
       longest = std::max(longest, between(frames[i - 1], frames[i]));
   return longest;
 }
@@ -157,7 +160,7 @@ nlohmann::json measure(const std::string &variant, const Options &options) {
   }
   std::vector<std::unique_ptr<Pipeline>> pipelines;
   for (const auto &camera : cameras) {
-    while (!camera->ready()) std::this_thread::sleep_for(kPoll);
+    camera->wait_until_ready();
     pipelines.push_back(std::make_unique<Pipeline>(variant, camera->url(), options));
   }
   const auto attend_for = [&](double seconds, auto &&done) {
@@ -203,40 +206,26 @@ nlohmann::json measure(const std::string &variant, const Options &options) {
 
 Options parse(int argc, char **argv) {
   Options options;
-  gchar *decoder = nullptr;
-  const GOptionEntry entries[] = {
-      {"cameras", 0, 0, G_OPTION_ARG_INT, &options.cameras, "How many (default 16)", "N"},
-      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &options.seconds, "For each variant (default 30)",
-       "N"},
-      {"every", 0, 0, G_OPTION_ARG_DOUBLE, &options.every,
-       "Seconds from outage to outage (default 5)", "N"},
-      {"width", 0, 0, G_OPTION_ARG_INT, &options.width, "Of the pictures (default 1920)", "N"},
-      {"height", 0, 0, G_OPTION_ARG_INT, &options.height, "Of the pictures (default 1080)", "N"},
-      {"fps", 0, 0, G_OPTION_ARG_INT, &options.fps, "Frames a second (default 25)", "N"},
-      {"decoder", 0, 0, G_OPTION_ARG_STRING, &decoder, "Which (default nvh264dec)", "NAME"},
-      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
-  GOptionContext *context = g_option_context_new("- an outage, and what the others notice");
-  g_option_context_add_main_entries(context, entries, nullptr);
-  g_option_context_add_group(context, gst_init_get_option_group());
-  GError *raw_error = nullptr;
-  g_option_context_parse(context, &argc, &argv, &raw_error);
-  g_option_context_free(context);
-  if (decoder) options.decoder = decoder;
-  g_free(decoder);
-  if (const ErrorPtr error(raw_error); error) throw std::runtime_error(error->message);
+  test::CommandLine line("an outage, and what the others notice");
+  line.add("cameras", options.cameras, "How many (default 16)");
+  line.add("seconds", options.seconds, "For each variant (default 30)");
+  line.add("every", options.every, "Seconds from outage to outage (default 6)");
+  line.add("width", options.width, "Of the pictures (default 1920)");
+  line.add("height", options.height, "Of the pictures (default 1080)");
+  line.add("fps", options.fps, "Frames a second (default 25)");
+  line.add("decoder", options.decoder, "Which (default nvh264dec)", "NAME");
+  line.parse(argc, argv);
   return options;
 }
 
 }  // namespace
 
 int main(int argc, char **argv) {
-  try {
+  return test::run_program("outage", [&] {
     const Options options = parse(argc, argv);
     std::signal(SIGPIPE, SIG_IGN);
-    if (!adopt(gst_element_factory_find(options.decoder.c_str()))) {
-      std::fprintf(stderr, "skipped: no %s here\n", options.decoder.c_str());
-      return 77;
-    }
+    if (!adopt(gst_element_factory_find(options.decoder.c_str())))
+      throw test::NotHere("no " + options.decoder + " here");
     nlohmann::json result = {{"cameras", options.cameras}, {"width", options.width},
                              {"height", options.height},   {"fps", options.fps},
                              {"every", options.every},     {"decoder", options.decoder}};
@@ -244,8 +233,5 @@ int main(int argc, char **argv) {
       result["variants"].push_back(measure(variant, options));
     std::printf("%s\n", result.dump(2).c_str());
     return 0;
-  } catch (const std::exception &failure) {
-    std::fprintf(stderr, "outage: %s\n", failure.what());
-    return 1;
-  }
+  });
 }

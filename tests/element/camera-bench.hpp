@@ -14,6 +14,7 @@
 
 #include "base/ptr.hpp"
 #include "frame-checker.hpp"
+#include "test-camera.hpp"
 
 namespace cudacam::test {
 
@@ -33,6 +34,11 @@ struct Output {
   bool streaming = false;
   guint64 connection = 0;
 };
+
+/// The option that names it, with room for more.
+inline std::string at(const TestCamera &camera) {
+  return "location=" + camera.url() + " ";
+}
 
 class CameraBench {
  public:

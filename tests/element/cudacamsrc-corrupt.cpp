@@ -12,6 +12,7 @@
 #include <gst/check/gstcheck.h>
 
 using cudacam::adopt;
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::Output;
@@ -150,7 +151,7 @@ GST_END_TEST
 
 GST_START_TEST(missing_parameter_sets_are_told_and_waited_for) {
   TestCamera camera(small_picture());
-  CameraBench bench("location=" + camera.url() + " first-frame-timeout=1000000000");
+  CameraBench bench(at(camera) + "first-frame-timeout=1000000000");
   Corruptor corruptor(bench);
   corruptor.set(Damage::no_parameter_sets);
   bench.play();

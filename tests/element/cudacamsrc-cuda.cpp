@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What a lost camera costs on a GPU, by the simulated driver's own count. Skipped without it.
 #include "camera-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 #include "test-camera.hpp"
@@ -16,7 +17,6 @@ using cudacam::test::TestCameraOptions;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr guint64 kReconnects = 20;
 
 /// What a reconnect could cost and must not.
@@ -89,11 +89,4 @@ static Suite *cudacamsrc_cuda_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!SimulatedDriver()) {
-    g_print("skipped: the simulated driver counts, and this is not on it\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacamsrc_cuda_suite(), "cudacamsrc-cuda", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacamsrc_cuda, cudacam::test::no_simulated_driver())

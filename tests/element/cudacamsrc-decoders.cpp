@@ -5,6 +5,7 @@
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::TestCamera;
 
@@ -91,7 +92,7 @@ GST_END_TEST
 GST_START_TEST(a_decoder_that_was_asked_for_is_never_replaced) {
   install_broken_decoder();
   TestCamera camera;
-  CameraBench bench("location=" + camera.url() + " decoder=nvh264dec");
+  CameraBench bench(at(camera) + "decoder=nvh264dec");
   bench.play();
   bench.wait("several tries",
              [](const auto &it) { return it.template statistic<guint64>("decoders") >= 5; });

@@ -13,6 +13,7 @@
 #include "frame/camera-event.h"
 #include "gstcudacam.h"
 #include "scale.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 #include "test-camera.hpp"
@@ -20,6 +21,7 @@
 #include <gst/check/gstcheck.h>
 
 using cudacam::adopt;
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::count_entries;
 using cudacam::test::number;
@@ -30,7 +32,6 @@ using cudacam::test::TestCameraOptions;
 
 namespace {
 
-constexpr int kSkipped = 77;
 /// From then on nothing may grow.
 constexpr guint64 kSettled = 10;
 
@@ -140,7 +141,7 @@ GST_START_TEST(nothing_grows_and_nothing_is_made_anew) {
   options.gop = 5;
   TestCamera camera(options);
   CameraBench bench(
-      "location=" + camera.url() + " latency=20 decoder=nvh264dec retry-min-delay=1000000",
+      at(camera) + "latency=20 decoder=nvh264dec retry-min-delay=1000000",
       "cudacampool name=pool ! video/x-raw(memory:CUDAMemory) ! cudacamsink name=sink");
   bench.play();
   bench.wait_connection(1);
@@ -203,11 +204,4 @@ static Suite *cudacamsrc_endurance_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!SimulatedDriver()) {
-    g_print("skipped: the simulated driver counts, and this is not on it\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacamsrc_endurance_suite(), "cudacamsrc-endurance", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacamsrc_endurance, cudacam::test::no_simulated_driver())

@@ -15,15 +15,12 @@
 #include <gst/rtsp/gstrtspmessage.h>
 
 using cudacam::adopt;
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
 namespace {
-
-std::string at(const TestCamera &camera) {
-  return "location=" + camera.url() + " ";
-}
 
 guint64 losses(const CameraBench &bench, const char *reason) {
   GstStructure *raw = nullptr;

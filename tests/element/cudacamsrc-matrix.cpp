@@ -12,6 +12,7 @@
 #include <gst/check/gstcheck.h>
 #include <gst/rtsp/gstrtspmessage.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::count_entries;
@@ -67,7 +68,7 @@ void check_matrix(const std::string &transport) {
   options.height = 192;
   options.gop = 10;
   TestCamera camera(options);
-  CameraBench bench("location=" + camera.url() + " protocols=" + transport +
+  CameraBench bench(at(camera) + "protocols=" + transport +
                     " latency=50 teardown-timeout=300000000" +
                     (exact ? "" : " stall-timeout=2000000000"));
   HandshakeBreaker breaker(bench, camera);
@@ -237,7 +238,7 @@ GST_START_TEST(sixty_cameras_die_and_return_together) {
   std::vector<std::unique_ptr<CameraBench>> benches;
   constexpr unsigned many = 60;
   for (unsigned i = 0; i < many; i++) {
-    benches.push_back(std::make_unique<CameraBench>("location=" + camera.url() + " latency=50"));
+    benches.push_back(std::make_unique<CameraBench>(at(camera) + "latency=50"));
     benches.back()->play();
   }
   unsigned threads = 0, files = 0;

@@ -12,18 +12,11 @@
 #include <gst/check/gstharness.h>
 
 using cudacam::adopt;
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::count_entries;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
-
-namespace {
-
-std::string at(const TestCamera &camera) {
-  return "location=" + camera.url() + " ";
-}
-
-}  // namespace
 
 GST_START_TEST(plays_again_after_null) {
   TestCamera camera;

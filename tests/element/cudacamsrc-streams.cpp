@@ -5,6 +5,7 @@
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::Output;
@@ -19,10 +20,6 @@ TestCameraOptions small_picture() {
   options.height = 192;
   options.gop = 10;
   return options;
-}
-
-std::string at(const TestCamera &camera) {
-  return "location=" + camera.url() + " ";
 }
 
 void check_one_stream(CameraBench &bench, guint64 decoders) {

@@ -11,6 +11,7 @@
 #include <gst/check/gstcheck.h>
 
 using cudacam::adopt;
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
@@ -65,7 +66,7 @@ GST_START_TEST(follows_the_clock_wherever_rtp_time_starts) {
   options.width = 256;
   options.height = 96;
   TestCamera camera(options);
-  CameraBench bench("location=" + camera.url() + " latency=100");
+  CameraBench bench(at(camera) + "latency=100");
   Lateness lateness(bench);
   guint64 connection = 0;
   for (const uint32_t start : {0u, 0xffffffffu - 45000u, 0x7fffffffu, 0x80000000u, 90000u, 0u}) {

@@ -5,6 +5,7 @@
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::DebugLog;
@@ -12,10 +13,6 @@ using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
 namespace {
-
-std::string at(const TestCamera &camera) {
-  return "location=" + camera.url() + " ";
-}
 
 std::string with_userinfo(const std::string &url, const std::string &userinfo) {
   return "rtsp://" + userinfo + "@" + url.substr(7);

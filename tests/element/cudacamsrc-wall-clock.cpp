@@ -6,6 +6,7 @@
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::Output;
 using cudacam::test::step_wall_clock;
@@ -68,7 +69,7 @@ GST_END_TEST
 /// Not while the camera is away either: retries go on, and no outage seems an hour long.
 GST_START_TEST(a_step_neither_ends_an_outage_nor_makes_it_longer) {
   TestCamera camera(small_picture());
-  CameraBench bench("location=" + camera.url() + " retry-timeout=50000000000");
+  CameraBench bench(at(camera) + "retry-timeout=50000000000");
   bench.play();
   bench.wait_connection(1);
   guint64 connection = 1;

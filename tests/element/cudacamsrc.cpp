@@ -7,6 +7,7 @@
 #include "frame/camera-event.h"
 #include "test-camera.hpp"
 
+using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::Output;
@@ -14,10 +15,6 @@ using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
 namespace {
-
-std::string at(const TestCamera &camera) {
-  return "location=" + camera.url() + " ";
-}
 
 /// What downstream is promised over any number of outages.
 void check_promises(const CameraBench &bench) {

@@ -35,7 +35,7 @@ class SoakCamera {
   SoakCamera &operator=(const SoakCamera &) = delete;
 
   /// Whether the process serves; never blocks.
-  bool ready() { return process_.ready(); }
+  void wait_until_ready() { process_.wait_until_ready(); }
   void play();
 
   void begin(Trouble trouble, Clock::time_point now);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/ptr.hpp"
+#include "check-main.hpp"
 #include "examiner.hpp"
 #include "shared-context.hpp"
 
@@ -17,8 +18,11 @@ using soak::Look;
 
 using LeasePtr = std::unique_ptr<GstCudaCamLease, FreeWith<gst_cuda_cam_lease_unref>>;
 
-constexpr int kSkipped = 77;
 constexpr guint32 kNumber = 4711;
+
+const char *no_gpu() {
+  return adopt(gst_element_factory_find("cudaupload")) ? "" : "no GPU that cudaupload can use";
+}
 
 GstPadProbeReturn draw_number(GstPad *pad, GstPadProbeInfo *probe, gpointer) {
   const CapsPtr caps(gst_pad_get_current_caps(pad));
@@ -100,11 +104,4 @@ static Suite *soak_examiner_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!adopt(gst_element_factory_find("cudaupload"))) {
-    g_print("skipped: no GPU that cudaupload can use\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(soak_examiner_suite(), "soak-examiner", __FILE__);
-}
+CHECK_MAIN_UNLESS(soak_examiner, no_gpu())

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <random>
 #include <thread>
 
+#include "command-line.hpp"
 #include "machine.hpp"
 #include "simulated-gpu.hpp"
 #include "soak-camera.hpp"
@@ -19,7 +19,10 @@
 namespace {
 
 using namespace cudacam::soak;
+using cudacam::test::catch_interrupts;
+using cudacam::test::CommandLine;
 using cudacam::test::do_without_gpu;
+using cudacam::test::interrupted;
 using cudacam::test::RunLog;
 using std::chrono::milliseconds;
 
@@ -29,8 +32,6 @@ constexpr double kLongestStart = 60;     // until all readers must have had a fr
 constexpr double kLongestRecovery = 60;  // after the last outage
 constexpr double kQuietEnd = 5;          // without new outages
 constexpr unsigned kForgets = 3;         // leases, by one reader of each camera
-
-volatile std::sig_atomic_t interrupted = 0;
 
 struct Options {
   int cameras = 4;
@@ -62,7 +63,7 @@ Cameras make_cameras(const Options &options) {
     cameras.push_back(std::make_unique<SoakCamera>(std::move(settings)));
   }
   for (const auto &camera : cameras) {
-    while (!camera->ready()) std::this_thread::sleep_for(kTick);
+    camera->wait_until_ready();
     camera->play();
   }
   return cameras;
@@ -78,7 +79,7 @@ class Run {
     wait_for(kLongestStart, [&] { return all(&SoakCamera::all_readers_have_frames); });
     next_outage_ = now() + options_.outage_every;
     end_ = now() + options_.seconds();
-    while (now() < end_ && !interrupted && !failed()) step(now() < end_ - kQuietEnd);
+    while (now() < end_ && !interrupted() && !failed()) step(now() < end_ - kQuietEnd);
     wait_for(kLongestRecovery,
              [&] { return std::none_of(cameras_.begin(), cameras_.end(), is_busy); });
   }
@@ -105,7 +106,7 @@ class Run {
   template <class Condition>
   void wait_for(double seconds, Condition holds) {
     const double limit = now() + seconds;
-    while (!holds() && now() < limit && !interrupted && !failed()) step(false);
+    while (!holds() && now() < limit && !interrupted() && !failed()) step(false);
   }
 
   void step(bool make_trouble) {
@@ -184,22 +185,19 @@ int perform(const Options &options, nlohmann::json machine) {
   report.forgotten_changed = verify_forgotten(forgotten);
   report.add(watch);
   report.violations = cudacam::test::simulated_violations();
-  if (interrupted) report.complaints.push_back("Interrupted.");
+  if (interrupted()) report.complaints.push_back("Interrupted.");
   if (options.forget && !report.forgotten)
     report.complaints.push_back("No lease was forgotten: the run was too short.");
 
   report.print();
   if (!options.json.empty()) {
-    nlohmann::json result = {{"kind", "run"}, {"program", "soak"}, {"machine", std::move(machine)}};
+    nlohmann::json result = cudacam::test::describe_run("soak", std::move(machine), log);
     result["options"] = {{"cameras", options.cameras}, {"readers", options.readers},
                          {"width", options.width},     {"height", options.height},
                          {"fps", options.fps},         {"forget", options.forget},
                          {"cpu", options.cpu}};
     result["result"] = report.to_json();
-    result["log"] = log.to_json();
-    std::ofstream file(options.json);
-    file << result.dump() << '\n';
-    if (!file.flush()) throw std::runtime_error("cannot write " + options.json);
+    cudacam::test::write_json(options.json, result);
   }
   return (options.spoil ? report.saw_rewritten() : report.held()) ? 0 : 1;
 }
@@ -207,29 +205,8 @@ int perform(const Options &options, nlohmann::json machine) {
 /// Throws std::runtime_error with a sentence for the user.
 Options parse(int argc, char **argv) {
   Options options;
-  gboolean forget = FALSE, cpu = FALSE, spoil = FALSE;
-  gchar *json = nullptr;
-  const GOptionEntry entries[] = {
-      {"cameras", 'n', 0, G_OPTION_ARG_INT, &options.cameras, "Test cameras (default 4)", "N"},
-      {"readers", 'r', 0, G_OPTION_ARG_INT, &options.readers, "For each camera (default 4)", "N"},
-      {"minutes", 'm', 0, G_OPTION_ARG_DOUBLE, &options.minutes, "How long (default 1)", "N"},
-      {"outage-every", 0, 0, G_OPTION_ARG_DOUBLE, &options.outage_every,
-       "Seconds from one outage to the next (default 2)", "N"},
-      {"width", 0, 0, G_OPTION_ARG_INT, &options.width, "Of the pictures (default 640)", "N"},
-      {"height", 0, 0, G_OPTION_ARG_INT, &options.height, "Of the pictures (default 360)", "N"},
-      {"fps", 0, 0, G_OPTION_ARG_INT, &options.fps, "Frames a second (default 25)", "N"},
-      {"forget", 0, 0, G_OPTION_ARG_NONE, &forget, "One reader of each camera forgets three leases",
-       nullptr},
-      {"cpu", 0, 0, G_OPTION_ARG_NONE, &cpu, "Without a GPU: software decoders, system memory",
-       nullptr},
-      {"json", 0, 0, G_OPTION_ARG_FILENAME, &json, "Write the run and its figures there", "FILE"},
-      {"spoil", 0, 0, G_OPTION_ARG_NONE, &spoil,
-       "A reader writes to a frame that it holds; the exit status is 0 if that was noticed",
-       nullptr},
-      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
-  GOptionContext *context = g_option_context_new("- cameras fail, readers verify every frame");
-  g_option_context_set_summary(
-      context,
+  CommandLine line(
+      "cameras fail, readers verify every frame",
       "Starts test cameras as processes and a pipeline cudacamsrc ! cudacampool ! cudacamsink for\n"
       "each. Every reader reads each frame's number at top and bottom and sums up the picture "
       "when\n"
@@ -237,19 +214,19 @@ Options parse(int argc, char **argv) {
       "processor where frames are in system memory. Cameras are disconnected, reset, killed,\n"
       "frozen, stopped, refused and closed in turn. The exit status is 0 only if every frame was\n"
       "right, every reader got over every outage, and nothing grew.");
-  g_option_context_add_main_entries(context, entries, nullptr);
-  g_option_context_add_group(context, gst_init_get_option_group());
-  GError *raw_error = nullptr;
-  g_option_context_parse(context, &argc, &argv, &raw_error);
-  g_option_context_free(context);
-  const cudacam::ErrorPtr error(raw_error);
-  if (json) options.json = json;
-  g_free(json);
-  options.forget = forget;
-  options.cpu = cpu;
-  options.spoil = spoil;
-  if (error) throw std::runtime_error(error->message);
-  if (argc > 1) throw std::runtime_error(std::string("unexpected argument: ") + argv[1]);
+  line.add("cameras", options.cameras, "Test cameras (default 4)", "N", 'n');
+  line.add("readers", options.readers, "For each camera (default 4)", "N", 'r');
+  line.add("minutes", options.minutes, "How long (default 1)", "N", 'm');
+  line.add("outage-every", options.outage_every, "Seconds from one outage to the next (default 2)");
+  line.add("width", options.width, "Of the pictures (default 640)");
+  line.add("height", options.height, "Of the pictures (default 360)");
+  line.add("fps", options.fps, "Frames a second (default 25)");
+  line.add("forget", options.forget, "One reader of each camera forgets three leases");
+  line.add("cpu", options.cpu, "Without a GPU: software decoders, system memory");
+  line.add("json", options.json, "Write the run and its figures there", "FILE");
+  line.add("spoil", options.spoil,
+           "A reader writes to a frame that it holds; the exit status is 0 if that was noticed");
+  line.parse(argc, argv);
   if (options.cameras < 1 || options.readers < 1 || options.minutes <= 0 ||
       options.outage_every <= 0)
     throw std::runtime_error("--cameras, --readers, --minutes and --outage-every want more than 0");
@@ -259,17 +236,11 @@ Options parse(int argc, char **argv) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  // As given, before GLib takes the options out.
-  std::vector<char *> words(argv, argv + argc);
-  try {
+  return cudacam::test::run_program("soak", [&] {
     const Options options = parse(argc, argv);
     if (options.cpu) do_without_gpu();
-    std::signal(SIGINT, [](int) { interrupted = 1; });
-    std::signal(SIGTERM, [](int) { interrupted = 1; });
+    catch_interrupts();
     std::signal(SIGPIPE, SIG_IGN);  // a camera that dies is what this is about
-    return perform(options, cudacam::test::describe_machine(int(words.size()), words.data()));
-  } catch (const std::exception &failure) {
-    std::fprintf(stderr, "soak: %s\n", failure.what());
-    return 2;
-  }
+    return perform(options, cudacam::test::describe_machine(argc, argv));
+  });
 }

@@ -95,6 +95,20 @@ bool CameraProcess::ready() {
   return pid_ > 0;
 }
 
+void CameraProcess::wait_until_ready(std::chrono::milliseconds limit) {
+  using std::chrono::steady_clock;
+  if (pid_ <= 0) throw std::runtime_error("the test camera was not started");
+  const auto deadline = steady_clock::now() + limit;
+  while (!ready()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
+    if (left.count() <= 0)
+      throw std::runtime_error("the test camera does not serve after " +
+                               std::to_string(limit.count()) + " ms");
+    pollfd wanted = {output_, POLLIN, 0};
+    poll(&wanted, 1, static_cast<int>(left.count()));
+  }
+}
+
 std::optional<std::string> CameraProcess::ended() {
   int status = 0;
   if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ class CameraProcess {
   void start();
   /// Whether it serves; never blocks. Throws std::runtime_error when it ended instead.
   bool ready();
+  /// Comes back when it serves. Throws std::runtime_error when it ended instead, or does not serve
+  /// within `limit`.
+  void wait_until_ready(std::chrono::milliseconds limit = std::chrono::minutes(1));
   /// What became of it when it ended by itself, in words, once; otherwise nothing. Never blocks.
   std::optional<std::string> ended();
   void kill();    ///< SIGKILL

@@ -2,11 +2,14 @@
 #include "run-log.hpp"
 
 #include <cmath>
+#include <fstream>
+#include <stdexcept>
 
 namespace cudacam::test {
-namespace {
 
 using nlohmann::json;
+
+namespace {
 
 double rounded(double seconds) {
   return std::round(seconds * 1000) / 1000;
@@ -48,8 +51,21 @@ void RunLog::outage_ends(double seconds, std::size_t camera) {
   if (!outages.empty()) outages.back()["end"] = rounded(seconds);
 }
 
-nlohmann::json RunLog::to_json() const {
+json RunLog::to_json() const {
   return {{"cameras", cameras_}, {"process", process_}};
+}
+
+json describe_run(const char *program, json machine, const RunLog &log) {
+  return {{"kind", "run"},
+          {"program", program},
+          {"machine", std::move(machine)},
+          {"log", log.to_json()}};
+}
+
+void write_json(const std::string &path, const json &value) {
+  std::ofstream file(path);
+  file << value.dump() << '\n';
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
 }  // namespace cudacam::test

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What a run of cameras looked like over time, for docs/benchmarks/report.py to draw.
+/// What a run of cameras looked like over time, and the file that docs/benchmarks/report.py draws
+/// from.
 #pragma once
 
 #include <cstddef>
@@ -37,5 +38,11 @@ class RunLog {
   nlohmann::json cameras_ = nlohmann::json::array();
   nlohmann::json process_ = nlohmann::json::array();
 };
+
+/// {"kind": "run", "program", "machine", "log"}; programs add what they found.
+nlohmann::json describe_run(const char *program, nlohmann::json machine, const RunLog &log);
+
+/// One line. Throws std::runtime_error when the file cannot be written.
+void write_json(const std::string &path, const nlohmann::json &value);
 
 }  // namespace cudacam::test

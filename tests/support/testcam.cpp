@@ -6,15 +6,16 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <exception>
 #include <stdexcept>
 #include <string>
 
 #include "camera-commands.hpp"
+#include "command-line.hpp"
 #include "test-camera.hpp"
 
 namespace {
 
+using cudacam::test::CommandLine;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
@@ -69,69 +70,37 @@ gboolean on_signal(gpointer loop) {
   return G_SOURCE_CONTINUE;
 }
 
-struct Arguments {
-  TestCameraOptions options;
-  gchar *codec = nullptr;
-  gchar *address = nullptr;
-  gchar *user = nullptr;
-  gchar *password = nullptr;
-  gint keyframe_delay = 0;
-  gboolean audio = FALSE;
-  gboolean not_found = FALSE;
-
-  ~Arguments() {
-    for (gchar *text : {codec, address, user, password}) g_free(text);
-  }
-};
-
 // Throws std::runtime_error with a sentence for the user.
-void parse(int argc, char **argv, Arguments &arguments) {
-  TestCameraOptions &o = arguments.options;
-  const GOptionEntry entries[] = {
-      {"port", 'p', 0, G_OPTION_ARG_INT, &o.port, "TCP port; 0 takes a free one (default 0)", "N"},
-      {"address", 'a', 0, G_OPTION_ARG_STRING, &arguments.address,
-       "Address to listen on (default 127.0.0.1; 0.0.0.0: all)", "IP"},
-      {"width", 0, 0, G_OPTION_ARG_INT, &o.width, "Width in pixels (default 640)", "N"},
-      {"height", 0, 0, G_OPTION_ARG_INT, &o.height, "Height in pixels (default 360)", "N"},
-      {"fps", 0, 0, G_OPTION_ARG_INT, &o.fps, "Frames a second (default 25)", "N"},
-      {"codec", 0, 0, G_OPTION_ARG_STRING, &arguments.codec,
-       "h264, h265, vp8, jpeg, or audio for no video at all (default h264)", "NAME"},
-      {"gop", 0, 0, G_OPTION_ARG_INT, &o.gop,
-       "Frames from keyframe to keyframe (default one second's)", "N"},
-      {"b-frames", 0, 0, G_OPTION_ARG_INT, &o.b_frames, "Consecutive B-frames (default 0)", "N"},
-      {"bitrate", 0, 0, G_OPTION_ARG_INT, &o.bitrate, "Video kbit/s (default 1500)", "N"},
-      {"first-keyframe-delay", 0, 0, G_OPTION_ARG_INT, &arguments.keyframe_delay,
-       "Send no keyframe for this long after a stream starts (default 0)", "MS"},
-      {"audio", 0, 0, G_OPTION_ARG_NONE, &arguments.audio, "Serve sound beside the video", nullptr},
-      {"user", 0, 0, G_OPTION_ARG_STRING, &arguments.user, "User to ask for", "NAME"},
-      {"password", 0, 0, G_OPTION_ARG_STRING, &arguments.password, "Password to ask for", "WORD"},
-      {"not-found", 0, 0, G_OPTION_ARG_NONE, &arguments.not_found, "Answer 404", nullptr},
-      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
-  GOptionContext *context = g_option_context_new("- an RTSP test camera that fails on command");
-  g_option_context_set_summary(context, kSummary);
-  g_option_context_set_description(context, kDescription);
-  g_option_context_add_main_entries(context, entries, nullptr);
-  g_option_context_add_group(context, gst_init_get_option_group());
-  GError *error = nullptr;
-  const gboolean parsed = g_option_context_parse(context, &argc, &argv, &error);
-  g_option_context_free(context);
-  if (!parsed) {
-    const std::string reason = error->message;
-    g_error_free(error);
-    throw std::runtime_error(reason);
+TestCameraOptions parse(int argc, char **argv) {
+  TestCameraOptions options;
+  std::string codec;
+  int keyframe_delay = 0;
+  CommandLine line("an RTSP test camera that fails on command", kSummary, kDescription);
+  line.add("port", options.port, "TCP port; 0 takes a free one (default 0)", "N", 'p');
+  line.add("address", options.address, "Address to listen on (default 127.0.0.1; 0.0.0.0: all)",
+           "IP", 'a');
+  line.add("width", options.width, "Width in pixels (default 640)");
+  line.add("height", options.height, "Height in pixels (default 360)");
+  line.add("fps", options.fps, "Frames a second (default 25)");
+  line.add("codec", codec, "h264, h265, vp8, jpeg, or audio for no video at all (default h264)",
+           "NAME");
+  line.add("gop", options.gop, "Frames from keyframe to keyframe (default one second's)");
+  line.add("b-frames", options.b_frames, "Consecutive B-frames (default 0)");
+  line.add("bitrate", options.bitrate, "Video kbit/s (default 1500)");
+  line.add("first-keyframe-delay", keyframe_delay,
+           "Send no keyframe for this long after a stream starts (default 0)", "MS");
+  line.add("audio", options.with_audio, "Serve sound beside the video");
+  line.add("user", options.user, "User to ask for", "NAME");
+  line.add("password", options.password, "Password to ask for", "WORD");
+  line.add("not-found", options.not_found, "Answer 404");
+  line.parse(argc, argv);
+  if (!codec.empty()) {
+    const auto known = cudacam::test::codec_from_string(codec);
+    if (!known) throw std::runtime_error("unknown codec: " + codec);
+    options.codec = *known;
   }
-  if (argc > 1) throw std::runtime_error(std::string("no argument expected: ") + argv[1]);
-  if (arguments.codec) {
-    const auto codec = cudacam::test::codec_from_string(arguments.codec);
-    if (!codec) throw std::runtime_error(std::string("unknown codec: ") + arguments.codec);
-    o.codec = *codec;
-  }
-  if (arguments.address) o.address = arguments.address;
-  if (arguments.user) o.user = arguments.user;
-  if (arguments.password) o.password = arguments.password;
-  o.first_keyframe_delay = std::chrono::milliseconds(arguments.keyframe_delay);
-  o.with_audio = arguments.audio;
-  o.not_found = arguments.not_found;
+  options.first_keyframe_delay = std::chrono::milliseconds(keyframe_delay);
+  return options;
 }
 
 void serve(const TestCameraOptions &options) {
@@ -160,13 +129,8 @@ void serve(const TestCameraOptions &options) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  try {
-    Arguments arguments;
-    parse(argc, argv, arguments);
-    serve(arguments.options);
+  return cudacam::test::run_program("cudacam-testcam", [&] {
+    serve(parse(argc, argv));
     return 0;
-  } catch (const std::exception &failure) {
-    std::fprintf(stderr, "cudacam-testcam: %s\n", failure.what());
-    return 1;
-  }
+  });
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "camera-process.hpp"
 #include "camera-record.hpp"
 #include "outage-plan.hpp"
 
@@ -15,7 +14,6 @@ using cudacam::demo::Clock;
 using cudacam::demo::Outage;
 using cudacam::demo::OutageKind;
 using cudacam::demo::plan_outages;
-using cudacam::test::CameraProcess;
 
 Clock::time_point at(int milliseconds) {
   return Clock::time_point{} + std::chrono::milliseconds(milliseconds);
@@ -82,25 +80,6 @@ GST_START_TEST(test_record_keeps_the_first_explanations) {
 }
 GST_END_TEST
 
-GST_START_TEST(test_camera_process_that_ends_by_itself_is_told_once) {
-  CameraProcess process("sh", {"-c", "exit 3"});
-  process.start();
-  std::optional<std::string> end;
-  while (!(end = process.ended())) g_thread_yield();
-  fail_unless(*end == "exit status 3");
-  fail_if(process.ended());
-}
-GST_END_TEST
-
-GST_START_TEST(test_camera_process_that_the_script_kills_has_not_ended_by_itself) {
-  CameraProcess process("sleep", {"600"});
-  process.start();
-  fail_if(process.ended());
-  process.kill();
-  fail_if(process.ended());
-}
-GST_END_TEST
-
 static Suite *demo_parts_suite() {
   Suite *suite = suite_create("demo-parts");
   TCase *plan = tcase_create("plan");
@@ -112,10 +91,6 @@ static Suite *demo_parts_suite() {
   tcase_add_test(record, test_record_measures_from_camera_back_to_the_first_frame);
   tcase_add_test(record, test_record_keeps_the_first_explanations);
   suite_add_tcase(suite, record);
-  TCase *process = tcase_create("process");
-  tcase_add_test(process, test_camera_process_that_ends_by_itself_is_told_once);
-  tcase_add_test(process, test_camera_process_that_the_script_kills_has_not_ended_by_itself);
-  suite_add_tcase(suite, process);
   return suite;
 }
 
