@@ -13,9 +13,9 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/retirement.hpp"
 #include "camera/announcer.hpp"
 #include "camera/history.hpp"
-#include "camera/retirement.hpp"
 #include "camera/settings.hpp"
 #include "decode/decoder-stage.hpp"
 #include "ingest/connection.hpp"

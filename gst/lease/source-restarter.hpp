@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 
-#include "camera/retirement.hpp"
+#include "base/retirement.hpp"
 #include "lease/upstream-route.hpp"
 
 namespace cudacam {

@@ -101,7 +101,7 @@ std::shared_ptr<Store> Generations::make_store() {
   auto source = backend()->slot_source(info_);
   frame_bytes_ = source->bytes();
   if (!fits(frame_bytes_)) return nullptr;
-  auto store = Store::create(std::move(source), number(), wish_.reuse_delay, leaving_);
+  auto store = Store::create(std::move(source), number(), wish_.reuse_delay, leaving_, account_);
   std::lock_guard lock(mutex_);
   current_ = store;
   return store;
@@ -161,10 +161,11 @@ std::vector<std::shared_ptr<Store>> Generations::living() const {
   return stores;
 }
 
-gsize Generations::bytes_of(const std::vector<std::shared_ptr<Store>> &stores) {
-  gsize sum = 0;
-  for (const auto &store : stores) sum += store->bytes();
-  return sum;
+gsize Generations::earlier_bytes() const {
+  const auto all = bytes();  // read first: what the current store gets meanwhile is not of it
+  const auto store = current();
+  const auto now = store ? store->bytes() : 0;
+  return all > now ? all - now : 0;
 }
 
 }  // namespace cudacam

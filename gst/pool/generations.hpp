@@ -54,9 +54,9 @@ class Generations {
   guint64 number() const;
   unsigned slots_missing() const;
   /// Of all generations together.
-  gsize bytes() const { return bytes_of(living()) + leaving_->bytes(); }
+  gsize bytes() const { return account_->bytes(); }
   /// Bytes of other generations than the current one, and of what is being freed.
-  gsize earlier_bytes() const { return bytes_of(earlier()) + leaving_->bytes(); }
+  gsize earlier_bytes() const;
   gsize leaving_bytes() const { return leaving_->bytes(); }
   /// Earlier ones first.
   std::vector<std::shared_ptr<Store>> living() const;
@@ -74,7 +74,6 @@ class Generations {
     std::string why;
   };
 
-  static gsize bytes_of(const std::vector<std::shared_ptr<Store>> &stores);
   std::vector<std::shared_ptr<Store>> earlier() const;
   void trim_earlier() const;
   std::shared_ptr<Store> take_earlier(const Backend &backend, const GstVideoInfo &info);
@@ -83,6 +82,7 @@ class Generations {
   std::string lack(const std::string &why) const;
 
   const std::shared_ptr<Leaving> leaving_ = std::make_shared<Leaving>();
+  const std::shared_ptr<Account> account_ = std::make_shared<Account>();
   mutable std::mutex mutex_;  // guards all below; never held while calling out
   std::shared_ptr<Backend> backend_;
   std::shared_ptr<Store> current_;

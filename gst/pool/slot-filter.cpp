@@ -336,13 +336,10 @@ GstStructure *SlotFilter::statistics() const {
 
   GValue list = G_VALUE_INIT;
   g_value_init(&list, GST_TYPE_ARRAY);
-  const auto freeing = generations_.leaving_bytes();
-  gsize all_bytes = freeing;
   for (const auto &one : generations_.living()) {
     const auto counts = one->counts();
     const auto bytes = one->bytes();
     const auto &layout = one->layout();
-    all_bytes += bytes;
     GValue item = G_VALUE_INIT;
     g_value_init(&item, GST_TYPE_STRUCTURE);
     g_value_take_boxed(
@@ -360,13 +357,14 @@ GstStructure *SlotFilter::statistics() const {
       "application/x-cudacam-pool-statistics", "camera", G_TYPE_STRING, camera_locked().c_str(),
       "memory", G_TYPE_STRING, memory.c_str(), "generation", G_TYPE_UINT64, number, "bytes",
       G_TYPE_UINT64, guint64{store ? store->bytes() : 0}, "bytes-all-generations", G_TYPE_UINT64,
-      guint64{all_bytes}, "bytes-being-freed", G_TYPE_UINT64, guint64{freeing}, "slots",
-      G_TYPE_UINT, slots.usable(), "slots-free", G_TYPE_UINT, slots.free, "slots-writing",
-      G_TYPE_UINT, slots.writing, "slots-published", G_TYPE_UINT, slots.published, "slots-pending",
-      G_TYPE_UINT, pending, "slots-retired", G_TYPE_UINT, slots.retired, "slots-missing",
-      G_TYPE_UINT, missing, "frames", G_TYPE_UINT64, state_.frames, "copied", G_TYPE_UINT64,
-      state_.copied, "waited", G_TYPE_UINT64, state_.waited, "dropped", G_TYPE_UINT64,
-      state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
+      guint64{generations_.bytes()}, "bytes-being-freed", G_TYPE_UINT64,
+      guint64{generations_.leaving_bytes()}, "slots", G_TYPE_UINT, slots.usable(), "slots-free",
+      G_TYPE_UINT, slots.free, "slots-writing", G_TYPE_UINT, slots.writing, "slots-published",
+      G_TYPE_UINT, slots.published, "slots-pending", G_TYPE_UINT, pending, "slots-retired",
+      G_TYPE_UINT, slots.retired, "slots-missing", G_TYPE_UINT, missing, "frames", G_TYPE_UINT64,
+      state_.frames, "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited,
+      "dropped", G_TYPE_UINT64, state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors,
+      nullptr);
   gst_structure_take_value(result, "generations", &list);
   return result;
 }

@@ -33,23 +33,35 @@ GstMemory *memory_of(GstBuffer *frame) {
   return gst_buffer_n_memory(frame) == 1 ? whole(gst_buffer_peek_memory(frame, 0)) : nullptr;
 }
 
+MemoryPtr allocate(SlotSource &source, Account &account) {
+  account.add(source.bytes());
+  try {
+    return source.allocate();
+  } catch (...) {
+    account.remove(source.bytes());
+    throw;
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<Store> Store::create(std::unique_ptr<SlotSource> source, guint64 generation,
-                                     SlotTable::Time reuse_delay,
-                                     std::shared_ptr<Leaving> leaving) {
-  auto overflow = source->allocate();
+                                     SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving,
+                                     std::shared_ptr<Account> account) {
+  auto overflow = allocate(*source, *account);
   gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(overflow.get()), overflow_quark(),
                             GINT_TO_POINTER(1), nullptr);
   return {new Store(std::move(source), std::move(overflow), generation, reuse_delay,
-                    std::move(leaving)),
+                    std::move(leaving), std::move(account)),
           end};
 }
 
 Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
-             SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving)
+             SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving,
+             std::shared_ptr<Account> account)
     : source_(std::move(source)),
       leaving_(std::move(leaving)),
+      account_(std::move(account)),
       layout_(source_->layout()),
       frame_bytes_(source_->bytes()),
       overflow_(std::move(overflow)),
@@ -58,7 +70,7 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
 }
 
 void Store::add_slot() {
-  auto memory = source_->allocate();
+  auto memory = allocate(*source_, *account_);
   std::shared_ptr<SlotFence> fence = source_->make_fence();
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
   if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
@@ -85,10 +97,32 @@ Store::Remains Store::empty_locked(Slot &slot) {
 
 /// Frees it, or leaves it behind: see SlotSource::device_works().
 void Store::discard(Remains remains) const {
-  if (!source_->device_works())
+  if (!source_->device_works()) {
     (void)remains.memory.release();
-  else if (remains.fence)
-    remains.fence->settle();
+    return;
+  }
+  if (remains.fence) remains.fence->settle();
+  remains.memory.reset();
+  account_->remove(frame_bytes_);
+}
+
+/// Upstream may still write there.
+void Store::discard_overflow() {
+  auto *object = GST_MINI_OBJECT_CAST(overflow_.get());
+  if (source_->device_works() && GST_MINI_OBJECT_REFCOUNT_VALUE(object) > 1) {
+    struct Last {
+      std::shared_ptr<Account> account;
+      gsize bytes;
+    };
+    const auto gone = [](gpointer data, GstMiniObject *) {
+      const std::unique_ptr<Last> last(static_cast<Last *>(data));
+      last->account->remove(last->bytes);
+    };
+    gst_mini_object_weak_ref(object, gone, new Last{account_, frame_bytes_});
+    overflow_.reset();
+  } else {
+    discard({std::move(overflow_), nullptr});
+  }
 }
 
 bool Store::in_use_by_gpu() const {
@@ -113,7 +147,7 @@ Store::~Store() {
   // No slot is out: it would have kept us alive.
   for (auto &slot : slots_)
     if (slot.identity) discard(empty_locked(slot));
-  discard({std::move(overflow_), nullptr});
+  discard_overflow();
 }
 
 unsigned Store::missing(unsigned wanted) const {

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "base/ptr.hpp"
+#include "pool/account.hpp"
 #include "pool/leaving.hpp"
 #include "pool/slot-fence.hpp"
 #include "pool/slot-table.hpp"
@@ -64,7 +65,8 @@ class Store : public std::enable_shared_from_this<Store> {
   /// Only the overflow slot. Throws what `source` throws.
   static std::shared_ptr<Store> create(
       std::unique_ptr<SlotSource> source, guint64 generation, SlotTable::Time reuse_delay,
-      std::shared_ptr<Leaving> leaving = std::make_shared<Leaving>());
+      std::shared_ptr<Leaving> leaving = std::make_shared<Leaving>(),
+      std::shared_ptr<Account> account = std::make_shared<Account>());
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
 
@@ -140,7 +142,8 @@ class Store : public std::enable_shared_from_this<Store> {
   };
 
   Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 generation,
-        SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving);
+        SlotTable::Time reuse_delay, std::shared_ptr<Leaving> leaving,
+        std::shared_ptr<Account> account);
   ~Store();
   static void end(Store *store);
   bool in_use_by_gpu() const;
@@ -149,12 +152,14 @@ class Store : public std::enable_shared_from_this<Store> {
   Readiness readiness(unsigned slot, Writer writer);
   Remains empty_locked(Slot &slot);
   void discard(Remains remains) const;
+  void discard_overflow();
   bool frees_elsewhere() const { return source_->freeing_waits() && source_->device_works(); }
   static Slot *slot_of(GstBuffer *frame);
   static gboolean revive(GstMiniObject *memory);
 
   const std::unique_ptr<SlotSource> source_;
   const std::shared_ptr<Leaving> leaving_;
+  const std::shared_ptr<Account> account_;
   const GstVideoInfo layout_;
   const gsize frame_bytes_;
   MemoryPtr overflow_;

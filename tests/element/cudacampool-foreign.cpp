@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// Frames that come to cudacampool in memory that is not its own, on a GPU, real or simulated. Some
 /// need two GPUs, some the simulated driver's control; the program is skipped without any GPU.
-#include <gst/video/video.h>
-
-#include <condition_variable>
-#include <mutex>
-#include <string>
-#include <vector>
-
-// After the standard library, whose streams have members by the names of check's macros.
-#include <gst/check/gstcheck.h>
-#include <gst/check/gstharness.h>
-
-#include "cuda/compat.hpp"
-#include "cuda/copy.hpp"
 #include "cuda/kernel-image.hpp"
-#include "support/driver-calls.hpp"
-#include "support/pixels.hpp"
-#include "support/statistics.hpp"
+#include "foreign-bench.hpp"
+#include "support/simulated-driver.hpp"
 #include "support/stock-memory.hpp"
 
-using cudacam::adopt;
 using cudacam::BufferPtr;
-using cudacam::CudaContextPtr;
-using cudacam::test::find_call;
-using cudacam::test::number;
-using cudacam::test::read_pixels;
-using cudacam::test::stock_frame;
-using cudacam::test::write_noise;
+using namespace cudacam::test;
+using Pool = ForeignBench;
 
 namespace {
 
@@ -36,40 +17,12 @@ constexpr int kSkipped = 77;
 const char *const kFormats[] = {"NV12", "P010_10LE", "I420", "YV12", "YUY2", "UYVY",
                                 "RGBA", "BGRx",      "RGB",  "Y444", "GBRA"};
 
-CudaContextPtr make_context(guint device = 0) {
-  fail_unless(gst_cuda_load_library());
-  gst_cuda_memory_init_once();
-  auto context = adopt(gst_cuda_context_new(device));
-  fail_unless(context != nullptr);
-  return context;
-}
-
 /// Calls of the simulated driver so far; 0 on a real one.
 guint64 calls(const char *name) {
-  auto *count = find_call<guint64(const char *)>("nvsim_calls");
-  return count ? count(name) : 0;
+  return SimulatedDriver().calls(name);
 }
 bool simulated() {
-  return find_call<guint64(const char *)>("nvsim_calls") != nullptr;
-}
-void add_fault(const char *spec) {
-  fail_unless_equals_int(find_call<int(const char *)>("nvsim_fault_add")(spec), 0);
-}
-void hold(bool held) {
-  find_call<void(int)>("nvsim_hold_all")(held);
-}
-
-GstVideoInfo info_of(const char *format, int width, int height) {
-  GstVideoInfo info;
-  fail_unless(
-      gst_video_info_set_format(&info, gst_video_format_from_string(format), width, height));
-  return info;
-}
-
-// --- Frames in all kinds of memory -----------------------------------------------------------
-
-BufferPtr host_frame(const GstVideoInfo &info) {
-  return BufferPtr(gst_buffer_new_allocate(nullptr, info.size, nullptr));
+  return bool(SimulatedDriver());
 }
 
 /// With rows longer than they need be, and not by a round number.
@@ -88,98 +41,6 @@ BufferPtr padded_host_frame(const GstVideoInfo &info) {
                                  GST_VIDEO_INFO_N_PLANES(&info), offsets, strides);
   return frame;
 }
-
-/// A frame in memory that the driver copies from in its own time.
-class PinnedFrame {
- public:
-  explicit PinnedFrame(GstCudaContext *context, const GstVideoInfo &info)
-      : context_(cudacam::share(context)) {
-    const cudacam::ContextScope scope(context);
-    CUDA_CALL(cuMemAllocHost)(&bytes_, info.size);
-    buffer_ = BufferPtr(gst_buffer_new_wrapped_full(GstMemoryFlags(0), bytes_, info.size, 0,
-                                                    info.size, this, gone));
-  }
-  ~PinnedFrame() {
-    const cudacam::ContextScope scope(context_.get());
-    CUDA_CALL(cuMemFreeHost)(bytes_);
-  }
-  GstBuffer *get() const { return buffer_.get(); }
-  BufferPtr release() { return std::move(buffer_); }
-  bool is_gone() {
-    const std::lock_guard lock(mutex_);
-    return gone_;
-  }
-  void wait_until_gone() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return gone_; });
-  }
-
- private:
-  static void gone(gpointer data) {
-    auto *self = static_cast<PinnedFrame *>(data);
-    const std::lock_guard lock(self->mutex_);
-    self->gone_ = true;
-    self->changed_.notify_all();
-  }
-
-  CudaContextPtr context_;
-  void *bytes_ = nullptr;
-  BufferPtr buffer_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool gone_ = false;
-};
-
-// --- cudacampool -----------------------------------------------------------------------------
-
-class Pool {
- public:
-  Pool(GstCudaContext *context, const GstVideoInfo &info, bool cuda = true)
-      : harness_(gst_harness_new("cudacampool")), info_(info) {
-    set("sync-mode", "cpu");  // a frame that is let go of leaves its slot free at once
-    if (context) {
-      auto *share = gst_context_new_cuda_context(context);
-      gst_element_set_context(harness_->element, share);
-      gst_context_unref(share);
-    }
-    auto *caps = gst_video_info_to_caps(&info);
-    if (cuda) gst_caps_set_features(caps, 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
-    gst_harness_set_src_caps(harness_, caps);
-  }
-  ~Pool() { gst_harness_teardown(harness_); }
-  Pool(const Pool &) = delete;
-  Pool &operator=(const Pool &) = delete;
-
-  void set(const char *property, const char *value) {
-    gst_util_set_object_arg(G_OBJECT(harness_->element), property, value);
-  }
-
-  BufferPtr push(BufferPtr frame) {
-    GST_BUFFER_PTS(frame.get()) = 123;
-    return BufferPtr(gst_harness_push_and_pull(harness_, frame.release()));
-  }
-
-  /// Pushes the frame, with pixels of its own, and expects them in a slot.
-  void expect_copied(BufferPtr frame) {
-    const auto copied = number(harness_->element, "copied");
-    const auto pixels = write_noise(frame.get(), info_, ++seed_);
-    const auto slot = push(std::move(frame));
-    fail_unless(slot && read_pixels(slot.get(), info_) == pixels, "%s %dx%d differs",
-                GST_VIDEO_INFO_NAME(&info_), info_.width, info_.height);
-    fail_unless_equals_uint64(GST_BUFFER_PTS(slot.get()), 123);
-    fail_unless_equals_uint64(number(harness_->element, "copied"), copied + 1);
-  }
-
-  static GstCudaContext *context_of(GstBuffer *frame) {
-    auto *memory = gst_buffer_peek_memory(frame, 0);
-    return gst_is_cuda_memory(memory) ? GST_CUDA_MEMORY_CAST(memory)->context : nullptr;
-  }
-
- private:
-  GstHarness *harness_;
-  const GstVideoInfo info_;
-  unsigned seed_ = 0;
-};
 
 /// Of GStreamer's allocator, whose version 1.22 loses the last plane of 4:2:0 with an odd height.
 template <class Make>
@@ -316,64 +177,6 @@ GST_START_TEST(cuda_memory_with_plain_caps_is_downloaded) {
 }
 GST_END_TEST
 
-GST_START_TEST(a_frame_smaller_than_its_caps_is_refused) {
-  const auto context = make_context();
-  const auto info = info_of("NV12", 322, 182);
-  const auto small = info_of("NV12", 320, 182);
-  const auto frame = stock_frame(context.get(), small), slot = stock_frame(context.get(), info);
-  cudacam::FrameCopier copier(context.get());
-  const cudacam::Stream stream(context.get());
-  std::string said;
-  try {
-    copier.enqueue(info, frame.get(), slot.get(), stream.view());
-  } catch (const std::runtime_error &error) {
-    said = error.what();
-  }
-  fail_unless(said.find("not what its caps say") != std::string::npos, "%s", said.c_str());
-}
-GST_END_TEST
-
-GST_START_TEST(the_source_lives_until_the_copy_is_done) {
-  if (!simulated()) return;  // nothing else holds a stream
-  const auto context = make_context();
-  const auto info = info_of("NV12", 322, 182);
-  PinnedFrame source(context.get(), info);
-  const auto pixels = write_noise(source.get(), info, 5);
-  Pool pool(context.get(), info);
-  pool.set("sync-mode", "gpu");
-  pool.push(host_frame(info));  // all that is made once is made
-  hold(true);
-  const auto slot = pool.push(source.release());
-  fail_unless(slot != nullptr);
-  fail_unless(!source.is_gone());
-  hold(false);
-  source.wait_until_gone();
-  fail_unless(read_pixels(slot.get(), info) == pixels);
-}
-GST_END_TEST
-
-GST_START_TEST(after_a_failure_nothing_reads_the_source) {
-  auto *pending = find_call<long(void *)>("nvsim_pending");
-  if (!pending) return;
-  const auto context = make_context();
-  const auto info = info_of("NV12", 322, 182);
-  PinnedFrame source(context.get(), info);
-  const auto slot = stock_frame(context.get(), info);
-  cudacam::FrameCopier copier(context.get());
-  const cudacam::Stream stream(context.get());
-  find_call<void(unsigned, guint64)>("nvsim_set_delay")(20000, 1);  // the first plane is under way
-  add_fault("cuMemcpy2DAsync@2=1");
-  bool failed = false;
-  try {
-    copier.enqueue(info, source.get(), slot.get(), stream.view());
-  } catch (const cudacam::CudaError &error) {
-    failed = error.code() == CUDA_ERROR_INVALID_VALUE;
-  }
-  fail_unless(failed);
-  fail_unless_equals_int(pending(stream.handle()), 0);
-}
-GST_END_TEST
-
 static Suite *cudacampool_foreign_suite() {
   auto *suite = suite_create("cudacampool-foreign");
   auto *tests = tcase_create("general");
@@ -386,15 +189,12 @@ static Suite *cudacampool_foreign_suite() {
   tcase_add_test(tests, memory_of_a_gpu_out_of_reach_is_copied);
   tcase_add_test(tests, of_a_larger_frame_the_picture_is_copied);
   tcase_add_test(tests, cuda_memory_with_plain_caps_is_downloaded);
-  tcase_add_test(tests, a_frame_smaller_than_its_caps_is_refused);
-  tcase_add_test(tests, the_source_lives_until_the_copy_is_done);
-  tcase_add_test(tests, after_a_failure_nothing_reads_the_source);
   return suite;
 }
 
 int main(int argc, char **argv) {
   gst_check_init(&argc, &argv);
-  if (!cudacam::test::have_gpu()) {
+  if (!have_gpu()) {
     g_print("skipped: no GPU\n");
     return kSkipped;
   }

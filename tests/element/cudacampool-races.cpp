@@ -139,6 +139,26 @@ GST_START_TEST(sizes_change_under_readers) {
 }
 GST_END_TEST
 
+/// Also what upstream still writes when its size, and the element's part in it, is gone.
+GST_START_TEST(memory_counts_until_it_is_freed) {
+  Bench bench("cudacampool slots=2");
+  const auto small = bench.slot_bytes();
+  std::vector<BufferPtr> taken;
+  while (taken.size() < 3) taken.push_back(bench.acquire());  // the last is the overflow slot
+  cudacam::MemoryPtr written(gst_buffer_get_memory(taken.back().get(), 0));
+  taken.clear();
+  bench.set_size(Bench::kLarge);
+  fail_unless(bench.pass(1) != nullptr);
+  bench.settle();
+  const auto others = [&] {
+    return number(bench.pool(), "bytes-all-generations") - number(bench.pool(), "bytes");
+  };
+  fail_unless_equals_uint64(others(), small);
+  written.reset();
+  fail_unless_equals_uint64(others(), 0);
+}
+GST_END_TEST
+
 #ifdef HAVE_CUDA
 
 /// The copy of an old frame has not even begun when its reader is gone and the size another.
@@ -251,6 +271,7 @@ static Suite *cudacampool_races_suite() {
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, sizes_change_under_readers);
+  tcase_add_test(tests, memory_counts_until_it_is_freed);
 #ifdef HAVE_CUDA
   tcase_add_test(tests, the_size_changes_while_a_slot_is_written);
   tcase_add_test(tests, the_last_release_of_an_old_size_waits_for_nothing);

@@ -9,17 +9,17 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <functional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 namespace cudacam::test {
 namespace {
 
-constexpr const char *kClientAddress = "10.77.0.1";
-
-int current_network() {
-  return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-}
+/// A thread finds the switch of its own namespace there.
+constexpr const char *kForwarding = "/proc/sys/net/ipv4/ip_forward";
 
 [[noreturn]] void fail(const std::string &what) {
   throw std::runtime_error(what + ": " + std::strerror(errno));
@@ -27,6 +27,35 @@ int current_network() {
 
 void run(const std::string &command) {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
+}
+
+/// On a thread of its own, which may change its namespace. Throws what `function` throws.
+void on_a_thread(const std::function<void()> &function) {
+  std::exception_ptr problem;
+  std::thread([&] {
+    try {
+      function();
+    } catch (...) {
+      problem = std::current_exception();
+    }
+  }).join();
+  if (problem) std::rethrow_exception(problem);
+}
+
+void inside(int network, const std::function<void()> &function) {
+  on_a_thread([&] {
+    if (setns(network, CLONE_NEWNET) != 0) fail("cannot enter a network namespace");
+    function();
+  });
+}
+
+/// Where another program finds a namespace that this one has open.
+std::string path_of(int network) {
+  return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(network);
+}
+
+std::string with_address(const std::string &link, const std::string &address) {
+  return "ip address add " + address + "/24 dev " + link + " && ip link set " + link + " up && ";
 }
 
 /// GStreamer's streaming threads are started by one thread of GLib's, made when the first task is:
@@ -40,64 +69,85 @@ void start_threads_here() {
 
 }  // namespace
 
+CameraNetwork::Namespace::~Namespace() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+CameraNetwork::Namespace::Namespace(Namespace &&other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {
+}
+
+CameraNetwork::Namespace &CameraNetwork::Namespace::operator=(Namespace &&other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+CameraNetwork::Namespace CameraNetwork::Namespace::current() {
+  Namespace result(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (result.get() < 0) fail("no network namespace");
+  return result;
+}
+
+CameraNetwork::Namespace CameraNetwork::Namespace::create() {
+  Namespace result;
+  on_a_thread([&] {
+    if (unshare(CLONE_NEWNET) != 0) fail("no new network namespace");
+    result = current();
+  });
+  return result;
+}
+
 std::string CameraNetwork::problem() {
   if (geteuid() != 0) return "needs root";
   if (std::system("command -v ip >/dev/null") != 0) return "needs the program ip (iproute2)";
-  std::string problem;
-  std::thread([&] {
-    if (unshare(CLONE_NEWNET) != 0) {
-      problem = std::string("needs network namespaces: ") + std::strerror(errno);
-    } else if (std::system("ip link add near type veth peer name far 2>/dev/null") != 0) {
-      problem = "needs veth links";
-    }
-  }).join();
-  return problem;
+  try {
+    on_a_thread([] {
+      if (unshare(CLONE_NEWNET) != 0) fail("network namespaces");
+      if (std::system("ip link add near type veth peer name far 2>/dev/null") != 0)
+        throw std::runtime_error("veth links");
+      if (access(kForwarding, W_OK) != 0) fail(kForwarding);
+    });
+  } catch (const std::runtime_error &missing) {
+    return std::string("needs ") + missing.what();
+  }
+  return "";
 }
 
-CameraNetwork::CameraNetwork() : before_(current_network()) {
-  if (before_ < 0) fail("no network namespace");
-  std::thread([this] {
-    if (unshare(CLONE_NEWNET) == 0) camera_ = current_network();
-  }).join();
-  if (camera_ < 0) fail("no network for the camera");
+CameraNetwork::CameraNetwork()
+    : before_(Namespace::current()), camera_(Namespace::create()), router_(Namespace::create()) {
   if (unshare(CLONE_NEWNET) != 0) fail("no network for the client");
   start_threads_here();
-  // A veth link lives where its ends are: the far one is moved by descriptor.
-  run("ip link add near address 02:00:00:00:00:01 type veth peer name far address "
-      "02:00:00:00:00:02");
-  run("ip link set far netns /proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(camera_));
-  run(std::string("ip address add ") + kClientAddress + "/24 dev near && ip link set near up && " +
-      "ip link set lo up");
-  in_camera_network(std::string("ip address add ") + address() +
-                    "/24 dev far && ip link set far up && ip link set lo up");
+  // The links are made in the router's namespace, and an end of each is moved to its owner.
+  const Namespace client = Namespace::current();
+  inside(router_.get(), [&] {
+    run("ip link add to-client type veth peer name near && ip link set near netns " +
+        path_of(client.get()));
+    run("ip link add to-camera type veth peer name far && ip link set far netns " +
+        path_of(camera_.get()));
+    run(with_address("to-client", "10.77.1.254") + with_address("to-camera", "10.77.2.254") +
+        "ip link set lo up");
+  });
+  run(with_address("near", "10.77.1.1") +
+      "ip link set lo up && ip route add default via 10.77.1.254");
+  inside(camera_.get(), [] {
+    run(with_address("far", address()) +
+        "ip link set lo up && ip route add default via 10.77.2.254");
+  });
   mend();
 }
 
 CameraNetwork::~CameraNetwork() {
-  if (setns(before_, CLONE_NEWNET) != 0) std::abort();
-  close(before_);
-  close(camera_);
+  if (setns(before_.get(), CLONE_NEWNET) != 0) std::abort();
 }
 
-void CameraNetwork::in_camera_network(const std::string &command) const {
-  std::string problem;
-  std::thread([&] {
-    try {
-      if (setns(camera_, CLONE_NEWNET) != 0) fail("cannot enter the camera's network");
-      run(command);
-    } catch (const std::runtime_error &error) {
-      problem = error.what();
-    }
-  }).join();
-  if (!problem.empty()) throw std::runtime_error(problem);
-}
-
-/// A frame for a hardware address that nobody has is dropped where it arrives.
-void CameraNetwork::direct_to(const std::string &camera, const std::string &client) {
-  run(std::string("ip neigh replace ") + address() + " lladdr " + camera +
-      " nud permanent dev near");
-  in_camera_network(std::string("ip neigh replace ") + kClientAddress + " lladdr " + client +
-                    " nud permanent dev far");
+void CameraNetwork::set_forwarding(bool on) {
+  inside(router_.get(), [on] {
+    const int file = open(kForwarding, O_WRONLY | O_CLOEXEC);
+    if (file < 0) fail("cannot reach the router's switch");
+    const bool written = write(file, on ? "1" : "0", 1) == 1;
+    close(file);
+    if (!written) fail("cannot turn the router's switch");
+  });
 }
 
 }  // namespace cudacam::test

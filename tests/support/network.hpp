@@ -6,10 +6,11 @@
 
 namespace cudacam::test {
 
-/// Two network namespaces with a link between them: the calling thread, and every thread that it
-/// starts later, is moved to one; a test camera lives in the other (TestCameraOptions::network).
-/// While the link is cut packets vanish both ways, and nobody is told: no error, no end, no carrier
-/// lost.
+/// Three network namespaces in a row, client - router - camera: the calling thread, and every
+/// thread that it starts later, is moved to the first; a test camera lives in the last
+/// (TestCameraOptions::network). While the link is cut the router forwards nothing and says
+/// nothing: packets vanish both ways, without an error, an end or a lost carrier. What a sender has
+/// cached of its route makes no difference, since its own link stays as it is.
 class CameraNetwork {
  public:
   /// Empty: it can be used here. Else why not.
@@ -22,19 +23,32 @@ class CameraNetwork {
   CameraNetwork &operator=(const CameraNetwork &) = delete;
 
   /// The camera's namespace and address.
-  int descriptor() const { return camera_; }
-  static const char *address() { return "10.77.0.2"; }
+  int descriptor() const { return camera_.get(); }
+  static const char *address() { return "10.77.2.2"; }
 
-  void cut() { direct_to("02:00:00:00:00:ff", "02:00:00:00:00:ff"); }
-  void mend() { direct_to("02:00:00:00:00:02", "02:00:00:00:00:01"); }
+  void cut() { set_forwarding(false); }
+  void mend() { set_forwarding(true); }
 
  private:
-  /// Which hardware addresses the client and the camera believe the other one to have.
-  void direct_to(const std::string &camera, const std::string &client);
-  void in_camera_network(const std::string &command) const;
+  /// A descriptor of a namespace, which lives as long as it is open.
+  class Namespace {
+   public:
+    Namespace() = default;
+    explicit Namespace(int descriptor) : descriptor_(descriptor) {}
+    ~Namespace();
+    Namespace(Namespace &&other) noexcept;
+    Namespace &operator=(Namespace &&other) noexcept;
+    static Namespace current();
+    static Namespace create();
+    int get() const { return descriptor_; }
 
-  int before_ = -1;
-  int camera_ = -1;
+   private:
+    int descriptor_ = -1;
+  };
+
+  void set_forwarding(bool on);
+
+  Namespace before_, camera_, router_;
 };
 
 }  // namespace cudacam::test

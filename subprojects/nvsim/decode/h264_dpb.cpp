@@ -36,11 +36,11 @@ void PictureBuffer::reset() {
 
 bool PictureBuffer::completes_frame(const SliceHeader &slice) const {
   const FrameStore &first = *current_;
-  if (!slice.field || first.fields != (slice.bottom ? kTop : kBottom) ||
-      first.frame_num != static_cast<int>(slice.frame_num))
-    return false;
+  if (!slice.field || first.fields != (slice.bottom ? kTop : kBottom)) return false;
+  // Unreferenced ones make a frame even when their numbers differ, measured.
   if (!first.reference) return slice.reference_idc == 0;
-  return slice.reference_idc != 0 && !slice.idr() && !slice.resets();
+  return slice.reference_idc != 0 && !slice.idr() && !slice.resets() &&
+         first.frame_num == static_cast<int>(slice.frame_num);
 }
 
 bool PictureBuffer::start_picture(const SliceHeader &slice,

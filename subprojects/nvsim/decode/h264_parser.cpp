@@ -175,9 +175,10 @@ CUVIDPICPARAMS H264Parser::describe_picture() const {
   for (unsigned i = 0; i < 2; i++) to_raster<8>(pps.lists.large[i], h264.WeightScale8x8[i]);
 
   h264.ref_pic_flag = first_slice_.reference_idc != 0;
-  h264.frame_num = static_cast<int>(first_slice_.frame_num);
-  h264.CurrFieldOrderCnt[0] = current.poc[0];
-  h264.CurrFieldOrderCnt[1] = current.poc[1];
+  h264.frame_num = current.frame_num;
+  // Of a second field only its own, measured.
+  h264.CurrFieldOrderCnt[0] = second_field_ && first_slice_.bottom ? 0 : current.poc[0];
+  h264.CurrFieldOrderCnt[1] = second_field_ && !first_slice_.bottom ? 0 : current.poc[1];
   fill_references(h264);
   return params;
 }

@@ -53,6 +53,7 @@ void Parser::split(Span data, bool complete) {
     std::size_t end = next;
     while (end > code + 3 && stream.data[end - 1] == 0) end--;
     if (end > code + 3) nal_unit({stream.data + code + 3, end - code - 3}, position_ + code);
+    zeros_before_ = next - end;
     code = next;
   }
   // Without a start code the last bytes may be the beginning of one.
@@ -95,6 +96,8 @@ PicturePtr Parser::new_picture(std::uint64_t position) {
 }
 
 void Parser::add_slice(Span nal) {
+  // Zeros between two slices of a picture are given to the first, measured.
+  if (slices_collected()) slices_.insert(slices_.end(), zeros_before_, 0);
   slice_offsets_.push_back(static_cast<unsigned>(slices_.size()));
   slices_.insert(slices_.end(), {0, 0, 1});
   slices_.insert(slices_.end(), nal.data, nal.data + nal.size);

@@ -68,8 +68,9 @@ class Parser {
   Timestamps timestamps_;
   Display display_;
 
-  Bytes unparsed_;              // from the last start code on
-  std::uint64_t position_ = 0;  // of the first of them in the stream
+  Bytes unparsed_;                // from the last start code on
+  std::uint64_t position_ = 0;    // of the first of them in the stream
+  std::size_t zeros_before_ = 0;  // the start code of the unit at hand
   Bytes slices_;
   std::vector<unsigned> slice_offsets_;
   CUVIDEOFORMAT format_{};

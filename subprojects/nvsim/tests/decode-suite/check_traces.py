@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""check_traces.py PROGRAM PREFIX...: runs the scenarios whose names begin with a PREFIX, as TAP.
+"""check_traces.py PROGRAM FIELD_STREAMS PREFIX...: the scenarios whose names begin with a PREFIX, as TAP.
 
 Each scenario of traces/scenarios is given to decode-trace, and what it prints is compared with what
-an H200 made of the same calls. NVSIM_TEST_WRAPPER is a command to run decode-trace under.
+an H200 made of the same calls. `{fields}` is a folder that the program FIELD_STREAMS filled.
+NVSIM_TEST_WRAPPER is a command to run decode-trace under.
 """
 
 import difflib
@@ -11,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "traces")
 SECONDS = 60
@@ -70,15 +72,22 @@ def check(program, name, marks, arguments):
 
 
 def main():
-    program, prefixes = os.path.abspath(sys.argv[1]), tuple(sys.argv[2:])
+    program, field_streams = map(os.path.abspath, sys.argv[1:3])
+    with tempfile.TemporaryDirectory() as fields:
+        subprocess.run([field_streams, fields], check=True)
+        run(program, fields, tuple(sys.argv[3:]))
+
+
+def run(program, fields, prefixes):
     wanted = list(scenarios(prefixes))
     print(f"1..{len(wanted)}")
     for number, (name, marks, arguments) in enumerate(wanted, 1):
-        reasons = check(program, name, marks, arguments)
+        reasons = check(program, name, marks, [word.format(fields=fields) for word in arguments])
         for reason in reasons:
             print("# " + reason)
         but = f" ({' '.join(marks)})" if marks else ""
         print(f"{'not ok' if reasons else 'ok'} {number} {name}{but}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

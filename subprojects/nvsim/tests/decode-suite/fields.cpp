@@ -212,9 +212,6 @@ TEST(marking_is_told_field_by_field) {
 TEST(fields_without_a_second) {
   expect_libavcodecs_frames("single-fields");
 }
-TEST(fields_of_different_frames_are_no_pair) {
-  expect_libavcodecs_frames("lost-fields");
-}
 TEST(fields_of_two_sequences) {
   expect_libavcodecs_frames("second-idr");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "camera/retirement.hpp"
+#include "base/retirement.hpp"
 
 #include <algorithm>
 #include <condition_variable>

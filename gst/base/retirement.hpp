@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Private threads for what may block: setting connections and decoders to NULL.
+/// Private threads for what may block: setting connections, decoders and foreign sources to NULL.
+/// Knows neither GLib nor GStreamer.
 #pragma once
 
 #include <chrono>

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What vram-budget keeps to, whatever memory the slots are in: run for system memory and for the
+/// GPU.
+#include <gst/check/gstcheck.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "pool-bench.hpp"
+#include "support/statistics.hpp"
+
+using cudacam::BufferPtr;
+using cudacam::test::filled_with;
+using cudacam::test::number;
+using cudacam::test::TestMemory;
+using Bench = cudacam::test::PoolBench;
+
+namespace {
+
+constexpr int kSkipped = 77;
+
+}  // namespace
+
+namespace {
+
+/// Of one frame of that size, as the device rounds.
+gsize bytes_of(const char *size) {
+  const Bench bench("cudacampool", size);
+  return bench.slot_bytes();
+}
+
+std::string with_budget(gsize bytes) {
+  return "cudacampool slots=3 camera-name=yard vram-budget=" + std::to_string(bytes);
+}
+
+}  // namespace
+
+GST_START_TEST(a_full_budget_drops_frames_until_old_ones_come_back) {
+  const auto small = bytes_of(Bench::kSmall);
+  const auto large = bytes_of(Bench::kLarge);
+  // Room for the large generation, and for one frame and the overflow slot of the small one.
+  const auto budget = 4 * large + small;
+  Bench bench(with_budget(budget).c_str());
+  std::vector<BufferPtr> held;
+  const auto info = bench.info();
+  for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
+  bench.set_size(Bench::kLarge);
+  bench.settle();
+
+  // The first readers hold too much of it. What is there is used.
+  const auto slots = number(bench.pool(), "slots");
+  fail_unless(slots < 3);
+  fail_unless_equals_uint64(number(bench.pool(), "slots-missing"), 3 - slots);
+  const auto warning = bench.warning();
+  for (const auto &part : {std::string("yard"), std::to_string(budget), std::to_string(large)})
+    fail_unless(warning.find(part) != std::string::npos, "no %s in: %s", part.c_str(),
+                warning.c_str());
+  std::vector<BufferPtr> large_held;
+  for (int i = 0; i < 5; ++i)
+    if (auto frame = bench.pass(7)) large_held.push_back(std::move(frame));
+  fail_unless_equals_int(large_held.size(), slots);
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 5 - slots);
+  fail_unless(number(bench.pool(), "bytes-all-generations") <= budget);
+  for (guint8 i = 0; i < 3; ++i) fail_unless(filled_with(held[i].get(), info, i));
+
+  held.clear();
+  large_held.clear();
+  bench.settle();
+  bench.pass(8);  // sees that there is room
+  for (int i = 0; i < 3; ++i) {
+    large_held.push_back(bench.pass(8));
+    fail_unless(large_held.back() != nullptr);
+  }
+  fail_unless_equals_uint64(number(bench.pool(), "slots-missing"), 0);
+  fail_unless(number(bench.pool(), "bytes-all-generations") <= budget);
+  fail_unless(bench.warning().empty() && bench.error().empty());
+}
+GST_END_TEST
+
+GST_START_TEST(without_room_for_one_frame_nothing_is_offered_until_there_is) {
+  const auto small = bytes_of(Bench::kSmall);
+  const auto large = bytes_of(Bench::kLarge);
+  // All of the large generation's frames are held, and its overflow slot is its pool's.
+  Bench bench(with_budget(4 * std::max(large, small)).c_str(), Bench::kLarge);
+  std::vector<BufferPtr> held;
+  for (guint8 i = 0; i < 3; ++i) held.push_back(bench.pass(i));
+  bench.set_size(Bench::kSmall);
+  while (auto *event = gst_harness_try_pull_upstream_event(bench.harness())) gst_event_unref(event);
+  fail_unless(!bench.negotiate());  // three and the overflow slot fill it
+  for (int i = 0; i < 4; ++i) fail_unless(!bench.pass(5));
+  fail_unless_equals_uint64(number(bench.pool(), "dropped"), 4);
+  fail_unless_equals_uint64(number(bench.pool(), "slots-missing"), 3);
+  fail_unless(!bench.warning().empty());
+  fail_unless(bench.warning().empty());
+
+  held.clear();
+  bench.settle();
+  fail_unless(bench.pass(6) != nullptr);
+  fail_unless_equals_uint64(number(bench.pool(), "copied"), 1);
+  bool asked = false;  // upstream, to look for slots again
+  while (auto *event = gst_harness_try_pull_upstream_event(bench.harness())) {
+    asked = asked || GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE;
+    gst_event_unref(event);
+  }
+  fail_unless(asked);
+  fail_unless(bench.negotiate());
+  fail_unless(bench.pass(7) != nullptr);
+  fail_unless_equals_uint64(number(bench.pool(), "copied"), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(a_budget_for_less_than_the_slots_is_an_error_at_once) {
+  const auto bytes = bytes_of(Bench::kSmall);
+  Bench bench(with_budget(4 * bytes - 1).c_str());
+  const auto error = bench.error();
+  for (const auto &part :
+       {std::string("yard"), std::to_string(4 * bytes - 1), std::to_string(bytes)})
+    fail_unless(error.find(part) != std::string::npos, "no %s in: %s", part.c_str(), error.c_str());
+  fail_unless(bench.push(bench.foreign(1)) != GST_FLOW_OK);
+  fail_unless(bench.error().empty(), "a second error");
+}
+GST_END_TEST
+
+static Suite *cudacampool_budget_suite() {
+  auto *suite = suite_create("cudacampool-budget");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, a_full_budget_drops_frames_until_old_ones_come_back);
+  tcase_add_test(tests, without_room_for_one_frame_nothing_is_offered_until_there_is);
+  tcase_add_test(tests, a_budget_for_less_than_the_slots_is_an_error_at_once);
+  return suite;
+}
+
+int main(int argc, char **argv) {
+  gst_check_init(&argc, &argv);
+  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
+    g_print("skipped: no GPU\n");
+    return kSkipped;
+  }
+  return gst_check_run_suite(cudacampool_budget_suite(), "cudacampool-budget", __FILE__);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// The frame that a cudacampool copies: what is refused, and for how long the rest is kept. On a
+/// GPU, real or simulated; some need the simulated driver's control.
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include "cuda/copy.hpp"
+#include "cuda/stream.hpp"
+#include "foreign-bench.hpp"
+#include "support/simulated-driver.hpp"
+#include "support/stock-memory.hpp"
+
+using cudacam::BufferPtr;
+using cudacam::CudaContextPtr;
+using namespace cudacam::test;
+using Pool = cudacam::test::ForeignBench;
+
+namespace {
+
+constexpr int kSkipped = 77;
+
+/// A frame in memory that the driver copies from in its own time.
+class PinnedFrame {
+ public:
+  explicit PinnedFrame(GstCudaContext *context, const GstVideoInfo &info)
+      : context_(cudacam::share(context)) {
+    const cudacam::ContextScope scope(context);
+    CUDA_CALL(cuMemAllocHost)(&bytes_, info.size);
+    buffer_ = BufferPtr(gst_buffer_new_wrapped_full(GstMemoryFlags(0), bytes_, info.size, 0,
+                                                    info.size, this, gone));
+  }
+  ~PinnedFrame() {
+    const cudacam::ContextScope scope(context_.get());
+    CUDA_CALL(cuMemFreeHost)(bytes_);
+  }
+  GstBuffer *get() const { return buffer_.get(); }
+  BufferPtr release() { return std::move(buffer_); }
+  bool is_gone() {
+    const std::lock_guard lock(mutex_);
+    return gone_;
+  }
+  void wait_until_gone() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return gone_; });
+  }
+
+ private:
+  static void gone(gpointer data) {
+    auto *self = static_cast<PinnedFrame *>(data);
+    const std::lock_guard lock(self->mutex_);
+    self->gone_ = true;
+    self->changed_.notify_all();
+  }
+
+  CudaContextPtr context_;
+  void *bytes_ = nullptr;
+  BufferPtr buffer_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool gone_ = false;
+};
+
+}  // namespace
+
+GST_START_TEST(a_frame_smaller_than_its_caps_is_refused) {
+  const auto context = make_context();
+  const auto info = info_of("NV12", 322, 182);
+  const auto small = info_of("NV12", 320, 182);
+  const auto frame = stock_frame(context.get(), small), slot = stock_frame(context.get(), info);
+  cudacam::FrameCopier copier(context.get());
+  const cudacam::Stream stream(context.get());
+  std::string said;
+  try {
+    copier.enqueue(info, frame.get(), slot.get(), stream.view());
+  } catch (const std::runtime_error &error) {
+    said = error.what();
+  }
+  fail_unless(said.find("not what its caps say") != std::string::npos, "%s", said.c_str());
+}
+GST_END_TEST
+
+GST_START_TEST(the_source_lives_until_the_copy_is_done) {
+  const SimulatedDriver simulated;
+  if (!simulated) return;  // nothing else holds a stream
+  const auto context = make_context();
+  const auto info = info_of("NV12", 322, 182);
+  PinnedFrame source(context.get(), info);
+  const auto pixels = write_noise(source.get(), info, 5);
+  Pool pool(context.get(), info);
+  pool.set("sync-mode", "gpu");
+  pool.push(host_frame(info));  // all that is made once is made
+  simulated.hold_all(true);
+  const auto slot = pool.push(source.release());
+  fail_unless(slot != nullptr);
+  fail_unless(!source.is_gone());
+  simulated.hold_all(false);
+  source.wait_until_gone();
+  fail_unless(read_pixels(slot.get(), info) == pixels);
+}
+GST_END_TEST
+
+GST_START_TEST(after_a_failure_nothing_reads_the_source) {
+  const SimulatedDriver simulated;
+  if (!simulated) return;
+  const auto context = make_context();
+  const auto info = info_of("NV12", 322, 182);
+  PinnedFrame source(context.get(), info);
+  const auto slot = stock_frame(context.get(), info);
+  cudacam::FrameCopier copier(context.get());
+  const cudacam::Stream stream(context.get());
+  simulated.delay(20000, 1);  // the first plane is under way
+  fail_unless(simulated.fault("cuMemcpy2DAsync@2=1"));
+  bool failed = false;
+  try {
+    copier.enqueue(info, source.get(), slot.get(), stream.view());
+  } catch (const cudacam::CudaError &error) {
+    failed = error.code() == CUDA_ERROR_INVALID_VALUE;
+  }
+  fail_unless(failed);
+  fail_unless_equals_int(simulated.pending(stream.handle()), 0);
+}
+GST_END_TEST
+
+static Suite *cudacampool_source_suite() {
+  auto *suite = suite_create("cudacampool-source");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, a_frame_smaller_than_its_caps_is_refused);
+  tcase_add_test(tests, the_source_lives_until_the_copy_is_done);
+  tcase_add_test(tests, after_a_failure_nothing_reads_the_source);
+  return suite;
+}
+
+int main(int argc, char **argv) {
+  gst_check_init(&argc, &argv);
+  if (!cudacam::test::have_gpu()) {
+    g_print("skipped: no GPU\n");
+    return kSkipped;
+  }
+  return gst_check_run_suite(cudacampool_source_suite(), "cudacampool-source", __FILE__);
+}
