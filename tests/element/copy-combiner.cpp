@@ -295,7 +295,7 @@ GST_START_TEST(stock_readers_get_what_a_shared_launch_copied) {
     for (int frame = 0; frame < 2; ++frame) {
       GstSample *sample = nullptr;
       g_signal_emit_by_name(out.get(), "pull-sample", &sample);
-      compat::wait_for_producer(gst_buffer_peek_memory(gst_sample_get_buffer(sample), 0));
+      wait_for_producer(gst_buffer_peek_memory(gst_sample_get_buffer(sample), 0));
       fail_unless_equals_int(cameras.gpu().grey(gst_sample_get_buffer(sample)), frame ? 30 + i : 1);
       gst_sample_unref(sample);
     }
