@@ -295,7 +295,7 @@ GST_START_TEST(stock_readers_get_what_a_shared_launch_copied) {
     for (int frame = 0; frame < 2; ++frame) {
       GstSample *sample = nullptr;
       g_signal_emit_by_name(out.get(), "pull-sample", &sample);
-      compat::wait_for_producer(gst_buffer_peek_memory(gst_sample_get_buffer(sample), 0));
+      wait_for_producer(gst_buffer_peek_memory(gst_sample_get_buffer(sample), 0));
       fail_unless_equals_int(cameras.gpu().grey(gst_sample_get_buffer(sample)), frame ? 30 + i : 1);
       gst_sample_unref(sample);
     }
@@ -456,7 +456,7 @@ GST_START_TEST(each_camera_reports_the_failure_of_its_own_try) {
 }
 GST_END_TEST
 
-GST_START_TEST(only_the_camera_whose_fence_fails_loses_its_frame) {
+GST_START_TEST(only_the_camera_whose_record_fails_loses_its_frame) {
   for (int failing = 1; failing <= 3; ++failing) {
     Cameras cameras(3, "slots=4");
     Launching launching(cameras.combiner());
@@ -551,7 +551,7 @@ static Suite *copy_combiner_suite() {
   tcase_add_test(tests, a_source_under_way_does_not_share);
   tcase_add_test(tests, a_failed_shared_launch_is_made_up_for_by_each_camera);
   tcase_add_test(tests, each_camera_reports_the_failure_of_its_own_try);
-  tcase_add_test(tests, only_the_camera_whose_fence_fails_loses_its_frame);
+  tcase_add_test(tests, only_the_camera_whose_record_fails_loses_its_frame);
   tcase_add_test(tests, after_an_error_of_the_process_nobody_tries_again);
   tcase_add_test(tests, cameras_in_a_hurry_copy_exactly);
   return suite;
