@@ -112,10 +112,12 @@ GParamSpec *install_properties(GObjectClass *object) {
   time(PROP_RETRY_MIN_DELAY, "retry-min-delay", "Shortest retry delay",
        "First delay of the exponential backoff after a lost link, in nanoseconds", GST_MSECOND,
        defaults.retry_min_delay);
-  time(PROP_RETRY_MAX_DELAY, "retry-max-delay", "Longest retry delay",
-       "Longest delay of the backoff after a lost link, in nanoseconds; refusals by the camera "
-       "wait up to 6 times as long",
-       GST_MSECOND, defaults.retry_max_delay);
+  time(
+      PROP_RETRY_MAX_DELAY, "retry-max-delay", "Longest retry delay",
+      "Longest delay of the backoff after a lost link, in nanoseconds; refusals by the camera "
+      "wait up to 6 times as long. When frames have flowed for half of it, the first attempt after "
+      "a lost link is made at once",
+      GST_MSECOND, defaults.retry_max_delay);
   g_object_class_install_property(
       object, PROP_RETRY_ATTEMPTS,
       g_param_spec_int(

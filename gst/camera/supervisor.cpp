@@ -133,6 +133,7 @@ void Supervisor::run() {
       }
       jobs.swap(jobs_);
     }
+    refresh_activity();  // a loss is judged by the frames until then
     for (const auto &job : jobs) job();
     refresh_activity();
     const auto status = policy_.status();

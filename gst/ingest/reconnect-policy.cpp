@@ -10,6 +10,13 @@ struct Backoff {
   ReconnectPolicy::Duration first, longest;
 };
 
+/// How long frames must flow before a loss is followed by an attempt at once. Half of the longest
+/// delay is the shortest of the waits between attempts that a dead camera gets in the end: one that
+/// dies as soon as it is connected is not asked more often.
+ReconnectPolicy::Duration good_after(const ReconnectPolicy::Limits &limits) {
+  return limits.retry_max_delay / 2;
+}
+
 /// The table in docs/elements/cudacamsrc.md.
 Backoff backoff(Patience patience, const ReconnectPolicy::Limits &limits) {
   const auto min = limits.retry_min_delay;
@@ -115,16 +122,22 @@ ReconnectPolicy::Step ReconnectPolicy::lost(Generation from, Reason reason, Time
 }
 
 ReconnectPolicy::Step ReconnectPolicy::lose(Reason reason, Time now) {
-  if (status_ == Status::streaming) {
-    outage_start_ = now;
-    if (now - first_frame_ >= limits_.retry_max_delay) failures_ = 0;
-  }
+  const bool was_good =
+      status_ == Status::streaming && last_frame_ - first_frame_ >= good_after(limits_);
+  if (status_ == Status::streaming) outage_start_ = now;
+  if (was_good) failures_ = 0;
   reason_ = reason;
-  delay_ = next_delay(reason);
+  delay_ = was_good && patience(reason) == Patience::link ? spread() : next_delay(reason);
   lost_at_ = closing_since_ = now;
   close_overran_ = false;
   status_ = Status::closing;
   return Step::close;
+}
+
+/// Instead of a first delay: enough for a recorder's cameras, which all fail with it.
+ReconnectPolicy::Duration ReconnectPolicy::spread() {
+  std::uniform_int_distribution<Duration::rep> any(0, limits_.retry_min_delay.count() / 5);
+  return Duration(any(random_));
 }
 
 ReconnectPolicy::Duration ReconnectPolicy::next_delay(Reason reason) {

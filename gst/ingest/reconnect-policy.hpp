@@ -39,9 +39,10 @@ class ReconnectPolicy {
     Duration stall_timeout;        ///< without a packet; 0: off
     Duration decode_timeout;       ///< while streaming, without a decoded frame; 0: off
     Duration retry_min_delay;      ///< first delay after a lost link
-    Duration retry_max_delay;  ///< longest delay after a lost link; also how long frames must flow
-                               ///< before a delay starts from its first value again
-    Duration close_timeout;    ///< how long a closing connection is waited for
+    /// Longest delay after a lost link. When frames have flowed for half of it, the connection was
+    /// good: the delays start anew, and after a lost link the first attempt is made at once.
+    Duration retry_max_delay;
+    Duration close_timeout;  ///< how long a closing connection is waited for
     /// Attempts in an outage that follow a failure, then it fails for good; -1: no limit.
     int retry_attempts = -1;
     Duration retry_timeout = {};  ///< longest outage, then it fails for good; 0: no limit
@@ -91,6 +92,7 @@ class ReconnectPolicy {
   Step lose(Reason reason, Time now);
   Step retry_or_wait(Time now);
   Duration next_delay(Reason reason);
+  Duration spread();
   std::optional<Time> outage_end() const;
   bool is_exhausted(Time now) const;
   std::optional<Time> frame_deadline() const;
@@ -120,7 +122,7 @@ class ReconnectPolicy {
   Time closing_since_{};
   std::optional<Duration> first_frame_delay_;
   Patience failing_ = Patience::none;  ///< kind of the failures counted below
-  unsigned failures_ = 0;              ///< in a row, of that kind, without stable streaming between
+  unsigned failures_ = 0;  ///< in a row, of that kind, without a good connection between
 };
 
 }  // namespace cudacam

@@ -51,8 +51,9 @@ void Leaving::run(gsize bytes, std::function<void()> free) {
   };
   add(*this);
   add(*all());
-  auto job = [self = shared_from_this(), remove, work = std::move(free)] {
+  auto job = [self = shared_from_this(), remove, work = std::move(free)]() mutable {
     work();
+    work = nullptr;  // what it kept goes, too, before all is said to be gone
     remove(*self);
     remove(*all());
   };

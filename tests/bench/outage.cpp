@@ -38,7 +38,7 @@ constexpr double kLongestStart = 60;
 struct Options {
   int cameras = 16;
   double seconds = 30;  // for each variant
-  double every = 5;
+  double every = 6;     // longer than frames must flow for a connection to have been good
   int width = 1920, height = 1080, fps = 25;
   std::string decoder = "nvh264dec";
   std::vector<std::string> variants = {"quiet", "kept", "stock"};
@@ -123,13 +123,15 @@ Times intervals(const std::vector<Clock::time_point> &frames, Clock::time_point 
   return result;
 }
 
-/// The longest wait for a frame that began between the two, or with the last frame before.
+/// The longest wait for a frame that began between the two, or with the last frame before; one that
+/// began with the last frame before the end belongs to what comes then.
 double longest_wait(const std::vector<Clock::time_point> &frames, Clock::time_point begin,
                     Clock::time_point end) {
   constexpr double kFrame = 0.1;
   double longest = 0;
   for (std::size_t i = 1; i < frames.size(); ++i)
-    if (frames[i] > begin && between(frames[i - 1], begin) < kFrame && frames[i - 1] < end)
+    if (frames[i] > begin && between(frames[i - 1], begin) < kFrame &&
+        between(frames[i - 1], end) >= kFrame)
       longest = std::max(longest, between(frames[i - 1], frames[i]));
   return longest;
 }
@@ -207,7 +209,7 @@ Options parse(int argc, char **argv) {
   test::CommandLine line("an outage, and what the others notice");
   line.add("cameras", options.cameras, "How many (default 16)");
   line.add("seconds", options.seconds, "For each variant (default 30)");
-  line.add("every", options.every, "Seconds from outage to outage (default 5)");
+  line.add("every", options.every, "Seconds from outage to outage (default 6)");
   line.add("width", options.width, "Of the pictures (default 1920)");
   line.add("height", options.height, "Of the pictures (default 1080)");
   line.add("fps", options.fps, "Frames a second (default 25)");

@@ -11,7 +11,9 @@
 #include "cuda/compat.hpp"
 #include "cuda/context.hpp"
 #include "cuda/driver.hpp"
+#include "support/check-main.hpp"
 #include "support/statistics.hpp"
+#include "support/stock-memory.hpp"
 
 using cudacam::adopt;
 using cudacam::BufferPtr;
@@ -21,13 +23,12 @@ using cudacam::test::number;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr guint kFrames = 40;
 
 /// As a model's runtime does: on a stream that is in no order with the NULL stream.
 std::vector<guint8> read_luma_on_own_stream(GstBuffer *buffer, const GstVideoInfo &info) {
   auto *memory = GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0));
-  cudacam::compat::wait_for_producer(GST_MEMORY_CAST(memory));
+  cudacam::test::wait_for_producer(GST_MEMORY_CAST(memory));
   GstVideoFrame frame;
   fail_unless(gst_video_frame_map(&frame, &info, buffer, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA)));
   const ContextScope scope(memory->context);
@@ -123,11 +124,6 @@ static Suite *cudacampool_streams_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!adopt(gst_element_factory_find("nvh264dec"))) {
-    g_print("skipped: no GPU that nvh264dec can use\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_streams_suite(), "cudacampool-streams", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_streams, !adopt(gst_element_factory_find("nvh264dec"))
+                                           ? "no GPU that nvh264dec can use"
+                                           : "")

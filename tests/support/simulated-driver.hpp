@@ -35,6 +35,11 @@ class SimulatedDriver {
   /// Calls of a function of the driver, by all threads.
   std::uint64_t calls(const char *function) const { return calls_ ? calls_(function) : 0; }
 
+  /// The same by this thread.
+  std::uint64_t calls_by_thread(const char *function) const {
+    return control<std::uint64_t(const char *)>("nvsim_calls_by_thread", function);
+  }
+
   void hold_all(bool hold) const { control<void(int)>("nvsim_hold_all", hold); }
   void hold(void *stream, bool hold) const {
     control<int(void *, int)>("nvsim_hold", stream, hold);

@@ -12,7 +12,7 @@ using Step = ReconnectPolicy::Step;
 using namespace std::chrono_literals;
 
 // connect, first frame, stall, decode; delays; close
-inline const ReconnectPolicy::Limits kLimits{10s, 12s, 5s, 15s, 500ms, 10s, 2500ms};
+inline constexpr ReconnectPolicy::Limits kLimits{10s, 12s, 5s, 15s, 500ms, 10s, 2500ms};
 
 /// A policy and its clock.
 struct PolicyFixture {

@@ -14,6 +14,15 @@ using cudacam::test::Step;
 using Fixture = cudacam::test::PolicyFixture;
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Beyond the time after which a connection was good.
+constexpr auto kGood = 5100ms;
+/// Of the first attempts after that.
+constexpr auto kSpread = kLimits.retry_min_delay / 5;
+
+}  // namespace
+
 GST_START_TEST(gives_up_when_the_attempts_are_used_up) {
   for (int attempts = 0; attempts < 4; attempts++) {
     for (const bool streamed : {false, true}) {
@@ -155,30 +164,106 @@ GST_START_TEST(backs_off_exponentially_within_limits_for_every_reason) {
 }
 GST_END_TEST
 
-GST_START_TEST(jitter_spreads_cameras_that_fail_together) {
-  std::vector<ReconnectPolicy::Duration> delays;
-  for (unsigned seed = 0; seed < 60; seed++) {
-    Fixture f(seed);
-    f.stream();
-    delays.push_back(f.fail_once(Reason::connection_lost));
+/// Most losses are a hiccup, and the camera is there again.
+GST_START_TEST(the_first_attempt_after_a_good_connection_is_made_at_once) {
+  for (int r = 1; r <= int(cudacam::kLastReason); r++) {
+    const auto reason = Reason(r);
+    if (patience(reason) != Patience::link) continue;
+    for (unsigned seed = 0; seed < 50; seed++) {
+      Fixture f(seed);
+      for (int outage = 0; outage < 3; outage++) {
+        f.stream();
+        f.flow(kGood);
+        fail_unless(f.fail_once(reason) <= kSpread, "%s", nick(reason));
+        auto nominal = kLimits.retry_min_delay;
+        for (int i = 0; i < 8; i++) {
+          const auto delay = f.fail_once(reason);
+          fail_unless(delay >= nominal / 2 && delay <= nominal, "%s: %d", nick(reason), i);
+          nominal = std::min(2 * nominal, kLimits.retry_max_delay);
+        }
+      }
+    }
   }
-  std::sort(delays.begin(), delays.end());
-  fail_unless(delays.back() - delays.front() > 150ms);
-  fail_unless(std::unique(delays.begin(), delays.end()) - delays.begin() > 50);
 }
 GST_END_TEST
 
-GST_START_TEST(backoff_starts_again_only_after_stable_streaming) {
+GST_START_TEST(a_camera_that_refuses_is_given_its_time_after_a_good_connection_too) {
+  for (const auto reason : {Reason::busy, Reason::unauthorized}) {
+    Fixture f;
+    f.stream();
+    f.flow(kGood);
+    fail_unless(f.fail_once(reason) >= 1s);
+  }
+  // The attempt at once has found that the camera must forget the old session first.
+  Fixture f;
+  f.stream();
+  f.flow(kGood);
+  f.fail_once(Reason::connection_lost);
+  const auto delay = f.fail_once(Reason::busy);
+  fail_unless(delay >= 1s && delay <= 2s);
+}
+GST_END_TEST
+
+/// A connection is good by the frames that came, not by the time it took to notice their end.
+GST_START_TEST(a_connection_that_was_silent_for_long_was_not_good) {
+  Fixture f;
+  f.stream();
+  f.flow(1s);
+  f.now = *f.policy.deadline();
+  fail_unless(f.policy.tick(f.now) == Step::close);
+  fail_unless(f.policy.reason() == Reason::stalled);
+  fail_unless(f.policy.delay() >= 250ms);
+}
+GST_END_TEST
+
+GST_START_TEST(jitter_spreads_cameras_that_fail_together) {
+  const struct { ReconnectPolicy::Duration flow, spread; } cases[] = {{0s, 150ms}, {kGood, 60ms}};
+  for (const auto &it : cases) {
+    std::vector<ReconnectPolicy::Duration> delays;
+    for (unsigned seed = 0; seed < 60; seed++) {
+      Fixture f(seed);
+      f.stream();
+      f.flow(it.flow);
+      delays.push_back(f.fail_once(Reason::connection_lost));
+    }
+    std::sort(delays.begin(), delays.end());
+    fail_unless(delays.back() - delays.front() > it.spread);
+    fail_unless(std::unique(delays.begin(), delays.end()) - delays.begin() > 50);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(backoff_starts_again_only_after_a_good_connection) {
   Fixture f;
   f.stream();
   for (int i = 0; i < 6; i++) f.fail_once(Reason::connection_lost);
   f.stream();
   fail_unless_equals_int(f.policy.retries(), 0);
-  f.flow(9s);
+  f.flow(kGood - 1s);
   fail_unless(f.fail_once(Reason::connection_lost) >= 5s);  // a flapping camera
   f.stream();
-  f.flow(10s);
+  f.flow(kGood);
+  fail_unless(f.fail_once(Reason::connection_lost) <= kSpread);
   fail_unless(f.fail_once(Reason::connection_lost) <= 500ms);
+}
+GST_END_TEST
+
+/// However long a camera's connections live: it is not asked more often than one that is dead.
+GST_START_TEST(no_flapping_asks_more_often_than_a_dead_camera) {
+  for (const auto life : {0ms, 100ms, 1000ms, 4000ms, 5100ms, 9000ms}) {
+    Fixture f;
+    f.stream();
+    constexpr int warm_up = 10, attempts = 50;
+    ReconnectPolicy::Time begin{};
+    for (int i = 0; i < warm_up + attempts; i++) {
+      if (i == warm_up) begin = f.now;
+      f.flow(life);
+      f.fail_once(Reason::end_of_stream);
+      f.stream();
+    }
+    fail_unless((f.now - begin) / attempts >= kLimits.retry_max_delay / 2, "%d ms",
+                int(life.count()));
+  }
 }
 GST_END_TEST
 
@@ -218,8 +303,12 @@ static Suite *reconnect_retries_suite() {
   tcase_add_test(tests, a_close_that_overruns_ends_the_last_attempt_too);
   tcase_add_test(tests, gives_up_when_the_outage_is_too_long);
   tcase_add_test(tests, backs_off_exponentially_within_limits_for_every_reason);
+  tcase_add_test(tests, the_first_attempt_after_a_good_connection_is_made_at_once);
+  tcase_add_test(tests, a_camera_that_refuses_is_given_its_time_after_a_good_connection_too);
+  tcase_add_test(tests, a_connection_that_was_silent_for_long_was_not_good);
   tcase_add_test(tests, jitter_spreads_cameras_that_fail_together);
-  tcase_add_test(tests, backoff_starts_again_only_after_stable_streaming);
+  tcase_add_test(tests, backoff_starts_again_only_after_a_good_connection);
+  tcase_add_test(tests, no_flapping_asks_more_often_than_a_dead_camera);
   tcase_add_test(tests, another_kind_of_failure_has_its_own_backoff);
   tcase_add_test(tests, a_request_cuts_the_wait_but_not_below_the_shortest_delay);
   return suite;

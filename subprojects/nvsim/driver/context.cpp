@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "driver/driver.hpp"
+#include "driver/event.hpp"
 
 namespace nvsim {
 namespace {
@@ -88,6 +89,12 @@ void Driver::destroy_context(Lock &lock, const std::shared_ptr<Context> &context
     if (stream->context() == context) handles.push_back(handle);
   });
   for (CUstream handle : handles) streams.remove(handle);
+  std::vector<CUevent> its_events;
+  events.for_each([&](CUevent handle, const std::shared_ptr<Event> &event) {
+    if (event->context == context) its_events.push_back(handle);
+  });
+  for (CUevent handle : its_events) events.remove(handle);
+  counters.count("event.live", -static_cast<std::int64_t>(its_events.size()));
   context->null_stream.reset();
   context->thread_streams.clear();
   for (const auto &stream : context->take_streams()) stream->close();

@@ -193,6 +193,18 @@ TEST(an_event_belongs_to_its_context) {
   CHECK_OK(cuStreamWaitEvent(stream, event, 0));
 }
 
+TEST(events_go_with_their_context) {
+  CHECK_OK(cuInit(0));
+  CUcontext context = nullptr;
+  CHECK_OK(cuCtxCreate_v2(&context, 0, 0));
+  const CUevent event = make_event();
+  CHECK_EQUAL(nvsim_counter("event.live"), 1);
+  CHECK_OK(cuCtxDestroy(context));
+  CHECK_EQUAL(nvsim_counter("event.live"), 0);
+  CHECK_EQUAL(cuEventQuery(event), CUDA_ERROR_INVALID_HANDLE);
+  CHECK(reported("of a destroyed event"));
+}
+
 TEST(time_between_events_is_that_of_the_work) {
   start();
   const CUstream stream = make_stream();
