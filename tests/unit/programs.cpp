@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What the demo, the soak, the benchmarks and the test camera's program stand on.
-#include <gst/check/gstcheck.h>
-
 #include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "camera-process.hpp"
 #include "command-line.hpp"
 #include "machine.hpp"
+
+// Last: its fail() is a word of the headers above, too.
+#include <gst/check/gstcheck.h>
 
 namespace {
 
