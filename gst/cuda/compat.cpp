@@ -85,10 +85,4 @@ void set_complete(GstMemory *) {
 
 #endif
 
-void wait_for_producer([[maybe_unused]] GstMemory *memory) {
-#if CUDACAM_BUILT_WITH_STREAMS
-  if (gst_is_cuda_memory(memory)) gst_cuda_memory_sync(GST_CUDA_MEMORY_CAST(memory));
-#endif
-}
-
 }  // namespace cudacam::compat

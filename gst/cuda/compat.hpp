@@ -56,8 +56,4 @@ CUstream pending_stream(GstMemory *memory);
 /// Nothing writes `memory` any more: readers need not wait for it.
 void set_complete(GstMemory *memory);
 
-/// Waits until the work that produced `memory` is done, where its producer left some in flight
-/// (1.24 and later).
-void wait_for_producer(GstMemory *memory);
-
 }  // namespace cudacam::compat

@@ -42,19 +42,55 @@ void copy_from(CUmemorytype type, const PlaneCopy &plane, CUstream stream) {
   driver().cuMemcpy2DAsync(&copy, stream);
 }
 
-/// Makes `stream` wait for what still writes the frame. After it was mapped, which may have queued
-/// an upload.
-void wait_for_writers(GstBuffer *frame, CUstream stream) {
-  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i) {
-    auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i));
-    if (writer && writer != stream) order(writer, stream);
-  }
+/// Calls `ask(writer)` for each stream that may still write the frame. After it was mapped, which
+/// may have queued an upload.
+template <class Ask>
+void for_each_writer(GstBuffer *frame, Ask &&ask) {
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i)
+    if (auto *writer = compat::pending_stream(gst_buffer_peek_memory(frame, i))) ask(writer);
 }
+
+bool idle(CUstream stream) {
+  const auto result = driver().cuStreamQuery.quiet(stream);
+  if (result != CUDA_SUCCESS && result != CUDA_ERROR_NOT_READY)
+    driver().cuStreamQuery.throw_failure(result);
+  return result == CUDA_SUCCESS;
+}
+
+/// Makes `stream` wait for what still writes the frame.
+void wait_for_writers(GstBuffer *frame, CUstream stream) {
+  for_each_writer(frame, [&](CUstream writer) {
+    if (writer != stream) order(writer, stream);
+  });
+}
+
+/// From memory of the same GPU.
+class SameGpuCopy : public CopyJob {
+ public:
+  SameGpuCopy(const PlaneCopier &copier, const Planes &planes, GstBuffer *source, CUstream stream)
+      : CopyJob(planes.of, planes.count), copier_(copier), source_(source), stream_(stream) {}
+
+  /// The stream itself waits for, or has, what still works on the target.
+  bool independent() override {
+    bool independent = idle(stream_);
+    for_each_writer(source_, [&](CUstream writer) { independent = independent && idle(writer); });
+    return independent;
+  }
+  void alone() override {
+    wait_for_writers(source_, stream_);
+    copier_.enqueue(first_plane, planes(), stream_);
+  }
+
+ private:
+  const PlaneCopier &copier_;
+  GstBuffer *const source_;
+  const CUstream stream_;
+};
 
 }  // namespace
 
 FrameCopier::FrameCopier(GstCudaContext *context)
-    : context_(share(context)), planes_(PlaneCopier::of(context)) {
+    : context_(share(context)), combiner_(CopyCombiner::of(context)) {
 }
 
 /// Lets the GPU read the memory of another GPU's context, once for each context that comes.
@@ -68,22 +104,26 @@ void FrameCopier::reach(GstCudaContext *peer) {
   reached_ = share(peer);
 }
 
-void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                          StreamView stream) {
+CUstream FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
+                              StreamView stream) {
   const MappedFrame from(info, source, GST_MAP_READ);
   const MappedFrame to(info, target, GST_MAP_WRITE);
   const auto planes = planes_of(info, from, to);
   const ContextScope scope(context_.get());
-  if (from.context()) wait_for_writers(source, stream.handle);
   try {
     if (!from.context()) {
       for (unsigned i = 0; i < planes.count; ++i)
         copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);
     } else if (from.context() == context_.get() ||
                device_of(from.context()) == device_of(context_.get())) {
-      planes_->enqueue(planes.of, planes.count, stream.handle);
+      SameGpuCopy job(combiner_->planes(), planes, source, stream.handle);
+      if (!combiner_->planes().has_kernel())
+        job.alone();
+      else if (combiner_->run(job))
+        return combiner_->stream();
     } else {
       reach(from.context());
+      wait_for_writers(source, stream.handle);
       for (unsigned i = 0; i < planes.count; ++i)
         copy_from(CU_MEMORYTYPE_UNIFIED, planes.of[i], stream.handle);
     }
@@ -92,6 +132,7 @@ void FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer
     driver().cuStreamSynchronize.quiet(stream.handle);
     throw;
   }
+  return stream.handle;
 }
 
 }  // namespace cudacam

@@ -97,10 +97,10 @@ void detail::note_failure(const char *call, CUresult code) {
 Driver::Driver() {
   if (!library())
     throw std::runtime_error(std::string("no NVIDIA driver on this host: ") + dlerror());
-#define CUDACAM_RESOLVE(name) resolve(name.function_, name.name_);
+#define CUDACAM_RESOLVE(name) resolve(name.function_, name.symbol_);
   CUDACAM_DRIVER_CALLS(CUDACAM_RESOLVE)
 #undef CUDACAM_RESOLVE
-  resolve(cuCtxGetId.function_, cuCtxGetId.name_, false);
+  resolve(cuCtxGetId.function_, cuCtxGetId.symbol_, false);
 }
 
 const Driver &driver() {

@@ -47,7 +47,8 @@ void note_failure(const char *call, CUresult code);
 template <class Function>
 class DriverCall {
  public:
-  explicit DriverCall(const char *name) : name_(name) {}
+  /// `name` is for people, `symbol` names the version of it that our headers mean.
+  constexpr DriverCall(const char *name, const char *symbol) : name_(name), symbol_(symbol) {}
 
   template <class... Args>
   void operator()(Args... args) const {
@@ -76,6 +77,7 @@ class DriverCall {
  private:
   friend class Driver;
   const char *name_;
+  const char *symbol_;
   Function *function_ = nullptr;
 };
 
@@ -122,17 +124,18 @@ class DriverCall {
   X(cuStreamCreate)                \
   X(cuStreamDestroy)               \
   X(cuStreamGetCtx)                \
+  X(cuStreamQuery)                 \
   X(cuStreamSynchronize)           \
   X(cuStreamWaitEvent)
 
 #define CUDACAM_STRING(name) #name
-#define CUDACAM_DECLARE(name) DriverCall<decltype(::name)> name{CUDACAM_STRING(name)};
+#define CUDACAM_DECLARE(name) DriverCall<decltype(::name)> name{#name, CUDACAM_STRING(name)};
 
 class Driver {
  public:
   CUDACAM_DRIVER_CALLS(CUDACAM_DECLARE)
   /// A number that no other context of the process ever had. From CUDA 12 on, headers included.
-  DriverCall<CUresult(CUcontext, unsigned long long *)> cuCtxGetId{"cuCtxGetId"};
+  DriverCall<CUresult(CUcontext, unsigned long long *)> cuCtxGetId{"cuCtxGetId", "cuCtxGetId"};
 
  private:
   friend const Driver &driver();

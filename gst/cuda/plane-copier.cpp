@@ -2,10 +2,9 @@
 #include "cuda/plane-copier.hpp"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
 
 #include "cuda/kernel-image.hpp"
+#include "cuda/per-context.hpp"
 
 #define GST_CAT_DEFAULT cudacam::cuda_category()
 
@@ -37,15 +36,9 @@ void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count, CUstr
 }  // namespace
 
 std::shared_ptr<PlaneCopier> PlaneCopier::of(GstCudaContext *context) {
-  static std::mutex mutex;  // guards the map; held while a module is loaded, once for each context
-  static std::map<GstCudaContext *, std::weak_ptr<PlaneCopier>> copiers;
-  std::lock_guard lock(mutex);
-  for (auto it = copiers.begin(); it != copiers.end();)
-    it = it->second.expired() ? copiers.erase(it) : std::next(it);
-  auto &known = copiers[context];
-  auto copier = known.lock();
-  if (!copier) known = copier = std::make_shared<PlaneCopier>(context, kernel_image());
-  return copier;
+  static PerContext<PlaneCopier> copiers;
+  return copiers.of(context,
+                    [&] { return std::make_shared<PlaneCopier>(context, kernel_image()); });
 }
 
 PlaneCopier::PlaneCopier(GstCudaContext *context, const void *image) : context_(share(context)) {

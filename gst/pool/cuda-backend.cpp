@@ -121,7 +121,7 @@ class CudaBackend : public Backend {
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     try {
       if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
-      copier_->enqueue(info, source, slot, streams_->copies());
+      copied_on_ = copier_->enqueue(info, source, slot, streams_->copies());
     } catch (const CudaError &error) {
       throw WriteError(error.what());
     }
@@ -144,12 +144,15 @@ class CudaBackend : public Backend {
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
     try {
       // A frame that comes again, from another cudacampool, is in flight since the first time.
-      auto *writer = source ? streams_->copies().handle : compat::pending_stream(memory);
+      auto *writer = source ? copied_on_ : compat::pending_stream(memory);
       if (writer && !fence.in_flight()) fence.written_on(writer);
+      // Stock readers wait for the stream that the slot names.
+      auto *named = streams_->upstream();
+      if (source && named && named != copied_on_) fence.wait_on(named);
       if (source && !complete) fence.keep(share(source), streams_->releases());
     } catch (const CudaError &) {
       // What still writes the slot reads the source, which its owner is about to get back.
-      if (source) driver().cuStreamSynchronize.quiet(streams_->copies().handle);
+      if (source) driver().cuStreamSynchronize.quiet(copied_on_);
       throw;
     }
     if (!complete || !fence.in_flight()) return false;
@@ -160,7 +163,9 @@ class CudaBackend : public Backend {
 
   CudaContextPtr context_;
   std::shared_ptr<WriteStreams> streams_;
-  std::unique_ptr<FrameCopier> copier_;  // made by the first copy, on the streaming thread
+  // Of the streaming thread.
+  std::unique_ptr<FrameCopier> copier_;  // made by the first copy
+  CUstream copied_on_ = nullptr;         // where the last copy is
 };
 
 }  // namespace

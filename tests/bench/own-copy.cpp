@@ -7,6 +7,7 @@
 #include "cuda-api.hpp"
 #include "cuda/compat.hpp"
 #include "cuda/context.hpp"
+#include "stock-memory.hpp"
 #endif
 
 namespace cudacam::bench {
@@ -37,7 +38,7 @@ void OwnCopy::take(GstPad *pad, GstBuffer *buffer) {
   const CapsPtr caps(gst_pad_get_current_caps(pad));
   GstVideoInfo info;
   GstVideoFrame frame;
-  compat::wait_for_producer(memory);
+  test::wait_for_producer(memory);
   if (!gst_video_info_from_caps(&info, caps.get()) ||
       !gst_video_frame_map(&frame, &info, buffer, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA)))
     g_error("own-copy: a frame cannot be mapped");

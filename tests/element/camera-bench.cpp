@@ -189,18 +189,21 @@ void CameraBench::record(GstEvent *event) {
   if (const auto *fields = gst_event_get_structure(event))
     output.name = gst_structure_get_name(fields);
   gboolean streaming = FALSE;
+  const char *reason = nullptr;
   const bool of_camera =
-      gst_cuda_cam_event_parse_camera(event, nullptr, &output.connection, &streaming, nullptr);
+      gst_cuda_cam_event_parse_camera(event, nullptr, &output.connection, &streaming, &reason);
   output.streaming = streaming;
   std::lock_guard lock(mutex_);
   // A sink on its way to READY refuses it, and the pad repeats it, being sticky, before what
   // follows.
   if (of_camera && gst_event_get_seqnum(event) == camera_event_) return;
   if (of_camera) camera_event_ = gst_event_get_seqnum(event);
-  if (of_camera) streaming ? connections++ : losses++;
+  // A stop is no loss, and on the way to READY it is told or not as the threads happen to run.
+  if (of_camera) stopping_ = !streaming && std::string(reason) == "none";
+  if (of_camera && !stopping_) streaming ? connections++ : losses++;
   switch (output.type) {
     case GST_EVENT_GAP:
-      gaps++;
+      if (!stopping_) gaps++;
       break;
     case GST_EVENT_EOS:
       eos++;

@@ -39,7 +39,7 @@ Bytes read_by_gpu(GstMemory *memory, guint8) {
   const Mapped map(memory, GST_MAP_READ | GST_MAP_CUDA);
   Bytes row(kRow);
   const cudacam::ContextScope scope(GST_CUDA_MEMORY_CAST(memory)->context);
-  cudacam::compat::wait_for_producer(memory);
+  cudacam::test::wait_for_producer(memory);
   CUDA_CALL(cuMemcpyDtoH)(static_cast<void *>(row.data()), map.device(), kRow);
   return row;
 }

@@ -13,6 +13,7 @@
 #include "cuda/driver.hpp"
 #include "support/check-main.hpp"
 #include "support/statistics.hpp"
+#include "support/stock-memory.hpp"
 
 using cudacam::adopt;
 using cudacam::BufferPtr;
@@ -27,7 +28,7 @@ constexpr guint kFrames = 40;
 /// As a model's runtime does: on a stream that is in no order with the NULL stream.
 std::vector<guint8> read_luma_on_own_stream(GstBuffer *buffer, const GstVideoInfo &info) {
   auto *memory = GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0));
-  cudacam::compat::wait_for_producer(GST_MEMORY_CAST(memory));
+  cudacam::test::wait_for_producer(GST_MEMORY_CAST(memory));
   GstVideoFrame frame;
   fail_unless(gst_video_frame_map(&frame, &info, buffer, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA)));
   const ContextScope scope(memory->context);

@@ -59,7 +59,7 @@ class Gpu {
     // To the GPU, and wait for it.
     fail_unless(gst_memory_map(memory, &map, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA)));
     gst_memory_unmap(memory, &map);
-    compat::wait_for_producer(memory);
+    wait_for_producer(memory);
   }
   /// The grey of a complete frame.
   guint8 grey(GstBuffer *buffer) const {

@@ -13,6 +13,7 @@
 #include "cuda/device-memory.hpp"
 #include "cuda/frame-layout.hpp"
 #include "support/driver-calls.hpp"
+#include "support/stock-memory.hpp"
 
 namespace cudacam::test {
 
@@ -69,7 +70,7 @@ constexpr gsize kRow = 64;
 inline Bytes write_by_gpu(GstMemory *memory, guint8 value) {
   const Mapped map(memory, GST_MAP_WRITE | GST_MAP_CUDA);
   const ContextScope scope(GST_CUDA_MEMORY_CAST(memory)->context);
-  compat::wait_for_producer(memory);
+  wait_for_producer(memory);
   CUDA_CALL(cuMemsetD8)(map.device() + kRow / 4, value, kRow / 2);
   CUDA_CALL(cuStreamSynchronize)(CUstream{nullptr});
   return {};

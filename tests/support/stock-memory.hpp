@@ -28,6 +28,14 @@ inline MemoryPtr stock_memory(GstCudaContext *context, const GstVideoInfo &info,
   return memory;
 }
 
+/// Waits until the work that produced `memory` is done, where its producer left some in flight
+/// (1.24 and later).
+inline void wait_for_producer([[maybe_unused]] GstMemory *memory) {
+#if CUDACAM_BUILT_WITH_STREAMS
+  if (gst_is_cuda_memory(memory)) gst_cuda_memory_sync(GST_CUDA_MEMORY_CAST(memory));
+#endif
+}
+
 /// The same as a frame.
 inline BufferPtr stock_frame(GstCudaContext *context, const GstVideoInfo &info,
                              const compat::ProducerStream *producer = nullptr) {
@@ -39,6 +47,14 @@ inline BufferPtr stock_frame(GstCudaContext *context, const GstVideoInfo &info,
                                  GST_VIDEO_INFO_FORMAT(&layout), layout.width, layout.height,
                                  GST_VIDEO_INFO_N_PLANES(&layout), layout.offset, layout.stride);
   return frame;
+}
+
+/// As elements of GStreamer 1.24 and later do: what the memory's stream still writes, its readers
+/// wait for. Nothing before.
+inline void leave_to_readers([[maybe_unused]] GstMemory *memory) {
+#if CUDACAM_BUILT_WITH_STREAMS
+  GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC);
+#endif
 }
 
 }  // namespace cudacam::test

@@ -7,7 +7,7 @@
 #include "command-line.hpp"
 #include "machine.hpp"
 
-// Last: its fail() is a word of the headers above, too.
+// Last: its fail() is a macro, and the C++ library has functions of that name.
 #include <gst/check/gstcheck.h>
 
 namespace {
