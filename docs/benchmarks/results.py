@@ -148,22 +148,16 @@ def tests_section(result):
     return text + ('\n' + table(['', 'test', 'reason'], rows) if rows else '')
 
 
-def fields_section(result):
-    rows = []
-    for row in result['streams']:
-        kinds = row['differs-in']
-        if kinds != []:
-            rows.append([row['name'], 'calls' if kinds is None else ', '.join(kinds),
-                         f'{row["same-pictures"]} of {row["recorded"]["shown"]}'])
-    same = len(result['streams']) - len(rows)
-    text = f'### fields\n\n{provenance(result["machine"])}\n\nH.264 field pictures: {same} of ' \
-           f'{len(result["streams"])} streams are answered as the simulated decoder does.\n'
-    return text + ('\n' + table(['stream', 'differs in', 'same pictures'], rows) if rows else '')
+def traces_section(result):
+    differing = result['differing']
+    text = f'### traces\n\n{provenance(result["machine"])}\n\n{result["streams"] - len(differing)} of ' \
+           f'{result["streams"]} streams are answered by the parser and the decoder as recorded.\n'
+    return text + (f'\nOthers: {", ".join(differing)}.\n' if differing else '')
 
 
 def section(name, result):
-    if result['kind'] == 'fields':
-        return fields_section(result)
+    if result['kind'] == 'traces':
+        return traces_section(result)
     if result['kind'] == 'run' and 'result' in result:
         return soak_section(name, result)
     if result['kind'] == 'tests':
