@@ -15,9 +15,8 @@ import traceback
 
 sys.dont_write_bytecode = True
 project = pathlib.Path(sys.argv[1])
-sys.path[:0] = [str(project / 'tests/gpu'), str(project / 'subprojects/nvsim/tests/decode-suite')]
+sys.path.insert(0, str(project / 'tests/gpu'))
 import elf  # noqa: E402
-import fields  # noqa: E402
 
 DEADLINE = 60  # seconds; for hangs
 
@@ -27,27 +26,6 @@ def load_run():
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader('gpu_run', loader))
     loader.exec_module(module)
     return module
-
-
-TRACE = ['packet 10 flags=0xa time=0', '  decode 0 ref=1 bytes=9,aa', '  display 0 top-first=1 luma=1 chroma=2 status=2',
-         'packet 10 flags=0xa time=40', '  decode 1 ref=1 bytes=9,bb', '  display 1 top-first=1 luma=3 chroma=4 status=2']
-
-
-def changed(old, new):
-    return [line.replace(old, new) for line in TRACE]
-
-
-def differences_between_decoders_are_named():
-    assert fields.needed(TRACE, TRACE) == []
-    assert fields.needed(TRACE, changed('luma=3', 'luma=9')) == ['!pixels']
-    assert fields.needed(TRACE, changed('status=2', 'status=8')) == ['!status']
-    assert fields.needed(TRACE, changed('9,bb', '8,cc')) == ['bytes']
-    later = [line for line in TRACE if 'display 0' not in line]
-    assert fields.needed(TRACE, later[:-1] + [TRACE[2], later[-1]]) == ['!packet']
-    assert fields.needed(TRACE, changed('first=1', 'first=0')) is None
-    assert fields.needed(TRACE, TRACE[:-1]) is None
-    row = fields.compare('x', TRACE, changed('luma=3', 'luma=9'), '')
-    assert row['same-pictures'] == 1 and row['differing-lines'] == 1, row
 
 
 def tap_is_not_believed_by_its_status():
@@ -126,8 +104,7 @@ def the_newest_need_is_found():
 
 
 def main():
-    tests = [differences_between_decoders_are_named, tap_is_not_believed_by_its_status,
-             what_is_late_ends_with_its_children, missing_programs_are_skipped]
+    tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children, missing_programs_are_skipped]
     if shutil.which('g++') and shutil.which('objdump'):
         tests += [a_stub_stands_for_a_library, the_newest_need_is_found]
     print(f'1..{len(tests)}')
