@@ -14,11 +14,13 @@
 #include "base/ptr.hpp"
 #include "gstcudacam.h"
 #include "mjpeg-server.hpp"
+#include "rtspsrc-critical.hpp"
 #include "support/statistics.hpp"
 #include "test-camera.hpp"
 
 using cudacam::MessagePtr;
 using cudacam::ObjectPtr;
+using cudacam::test::expect_rtspsrc_critical;
 using cudacam::test::MjpegServer;
 using cudacam::test::number;
 using cudacam::test::TestCamera;
@@ -26,18 +28,6 @@ using cudacam::test::TestCamera;
 namespace {
 
 constexpr auto kHang = std::chrono::minutes(2);
-
-/// rtspsrc 1.22 to 1.24, when a connection breaks just while it is closed. Every other critical
-/// fails the test, by gst-check itself.
-void expect_rtspsrc_critical() {
-  g_log_set_always_fatal(GLogLevelFlags(G_LOG_FATAL_MASK));
-  gst_check_add_log_filter(
-      "GStreamer", G_LOG_LEVEL_CRITICAL,
-      g_regex_new("gst_event_set_seqnum: assertion", GRegexCompileFlags(0), GRegexMatchFlags(0),
-                  nullptr),
-      [](const char *, GLogLevelFlags, const char *, gpointer) -> gboolean { return TRUE; },
-      nullptr, nullptr);
-}
 
 /// A pipeline that ends in `cudacamsink name=sink reconnect-mode=state`, and an application that
 /// asks for a reconnect at each error of the bus.
