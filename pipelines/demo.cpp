@@ -37,6 +37,7 @@ constexpr int kDefaultCameras = 2;
 constexpr auto kTick = milliseconds(100);
 constexpr double kSampleEvery = 0.2;  // seconds
 constexpr double kLongestStart = 30;  // seconds until all cameras must have shown a frame
+constexpr double kLongestEnd = 30;    // for cameras that are not back when the time is over
 
 struct Options {
   std::vector<std::string> locations;  // the user's own cameras; empty: test cameras
@@ -124,6 +125,11 @@ bool all_have_frames(const Cameras &cameras) {
                      [](const auto &camera) { return camera->record.newest().has_value(); });
 }
 
+bool all_are_back(const Cameras &cameras) {
+  return std::all_of(cameras.begin(), cameras.end(),
+                     [](const auto &camera) { return camera->record.summary().recovered(); });
+}
+
 std::string memory_in_words(bool on_gpu) {
   if (!on_gpu) return "frames in system memory: NOT on a GPU, this is the fallback.";
   if (gpu_is_simulated())
@@ -178,7 +184,12 @@ void run(Display &display, const Options &options, const Cameras &cameras,
   Show show(actors(cameras), plan, log,
             [&](const std::string &text) { display.announce(now(), text); });
   double next_sample = 0;
-  while (now() < options.seconds && !interrupted()) {
+  // The last outages end before the time does; a busy machine may need longer.
+  const auto goes_on = [&] {
+    return now() < options.seconds ||
+           (!all_are_back(cameras) && now() < options.seconds + kLongestEnd);
+  };
+  while (goes_on() && !interrupted()) {
     show.advance(now());
     for (const auto &camera : cameras)
       if (const auto end = camera->process ? camera->process->ended() : std::nullopt)

@@ -39,14 +39,6 @@ void CopyCombiner::together(Job *const *jobs, std::size_t count) {
                        count, error.what());
     throw;
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    auto &job = static_cast<CopyJob &>(*jobs[i]);
-    try {
-      job.launched(stream_.handle());
-    } catch (const CudaError &) {
-      job.error = std::current_exception();
-    }
-  }
 }
 
 }  // namespace cudacam

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <exception>
 #include <memory>
 
 #include "cuda/context.hpp"
@@ -11,17 +10,13 @@
 
 namespace cudacam {
 
-/// A frame's copy by the kernel that may share its launch with other cameras' copies.
+/// A frame's copy by the kernel. run() returns whether it is on the combiner's stream, because it
+/// shared its launch with other cameras' copies.
 class CopyJob : public LaunchCombiner::Job {
  public:
   CopyJob(const PlaneCopy *planes, unsigned count) : Job(count), first_plane(planes) {}
 
-  /// The copy was launched on `stream`, which is the combiner's, together with others. Called by
-  /// the thread that launched it; nothing else is queued on the stream until all have heard of it.
-  virtual void launched(CUstream stream) = 0;
-
   const PlaneCopy *const first_plane;
-  std::exception_ptr error;  // what launched() threw: the copy is queued all the same
 };
 
 /// Copies of all cameras of a context that are wanted at once go to one stream in one launch. Only

@@ -57,37 +57,34 @@ bool idle(CUstream stream) {
   return result == CUDA_SUCCESS;
 }
 
+/// Makes `stream` wait for what still writes the frame.
+void wait_for_writers(GstBuffer *frame, CUstream stream) {
+  for_each_writer(frame, [&](CUstream writer) {
+    if (writer != stream) order(writer, stream);
+  });
+}
+
 /// From memory of the same GPU.
 class SameGpuCopy : public CopyJob {
  public:
-  SameGpuCopy(const PlaneCopier &copier, const Planes &planes, GstBuffer *source, CUstream stream,
-              Fence *fence)
-      : CopyJob(planes.of, planes.count),
-        copier_(copier),
-        source_(source),
-        stream_(stream),
-        fence_(fence) {}
+  SameGpuCopy(const PlaneCopier &copier, const Planes &planes, GstBuffer *source, CUstream stream)
+      : CopyJob(planes.of, planes.count), copier_(copier), source_(source), stream_(stream) {}
 
-  /// Besides what the fence knows of and what writes the source, upstream may have written the slot
-  /// on the same stream, and never have sent it.
+  /// The stream itself waits for, or has, what still works on the target.
   bool independent() override {
-    bool independent = idle(stream_) && fence_->pending(nullptr) == Fence::Pending::kNothing;
+    bool independent = idle(stream_);
     for_each_writer(source_, [&](CUstream writer) { independent = independent && idle(writer); });
     return independent;
   }
-  void alone() override { copier_.enqueue(first_plane, planes(), stream_); }
-  void launched(CUstream stream) override {
-    stream_ = stream;
-    fence_->written_on(stream);
+  void alone() override {
+    wait_for_writers(source_, stream_);
+    copier_.enqueue(first_plane, planes(), stream_);
   }
-  /// Where the copy is.
-  CUstream stream() const { return stream_; }
 
  private:
   const PlaneCopier &copier_;
   GstBuffer *const source_;
-  CUstream stream_;
-  Fence *const fence_;
+  const CUstream stream_;
 };
 
 }  // namespace
@@ -108,38 +105,34 @@ void FrameCopier::reach(GstCudaContext *peer) {
 }
 
 CUstream FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                              StreamView stream, Fence *fence) {
+                              StreamView stream) {
   const MappedFrame from(info, source, GST_MAP_READ);
   const MappedFrame to(info, target, GST_MAP_WRITE);
   const auto planes = planes_of(info, from, to);
   const ContextScope scope(context_.get());
-  if (from.context())
-    for_each_writer(source, [&](CUstream writer) {
-      if (writer != stream.handle) order(writer, stream.handle);
-    });
-  SameGpuCopy job(combiner_->planes(), planes, source, stream.handle, fence);
   try {
     if (!from.context()) {
       for (unsigned i = 0; i < planes.count; ++i)
         copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);
     } else if (from.context() == context_.get() ||
                device_of(from.context()) == device_of(context_.get())) {
-      if (fence && combiner_->planes().has_kernel())
-        combiner_->run(job);
-      else
+      SameGpuCopy job(combiner_->planes(), planes, source, stream.handle);
+      if (!combiner_->planes().has_kernel())
         job.alone();
-      if (job.error) std::rethrow_exception(job.error);
+      else if (combiner_->run(job))
+        return combiner_->stream();
     } else {
       reach(from.context());
+      wait_for_writers(source, stream.handle);
       for (unsigned i = 0; i < planes.count; ++i)
         copy_from(CU_MEMORYTYPE_UNIFIED, planes.of[i], stream.handle);
     }
   } catch (const CudaError &) {
     // What was enqueued still reads the source, which its owner is about to get back.
-    driver().cuStreamSynchronize.quiet(job.stream());
+    driver().cuStreamSynchronize.quiet(stream.handle);
     throw;
   }
-  return job.stream();
+  return stream.handle;
 }
 
 }  // namespace cudacam

@@ -7,7 +7,6 @@
 
 #include "cuda/context.hpp"
 #include "cuda/copy-combiner.hpp"
-#include "cuda/fence.hpp"
 #include "cuda/stream.hpp"
 
 namespace cudacam {
@@ -24,17 +23,17 @@ class FrameCopier {
   explicit FrameCopier(GstCudaContext *context);
 
   /// Queues the copy of `source` to `target`, both frames of `info`'s format and size, on `stream`,
-  /// which is of this context, after the work that still writes the source. The source must be
-  /// kept, and the target not be read, until the copy has ended. Throws CudaError and
-  /// std::runtime_error; then nothing of it is queued any more.
+  /// which is of this context, after the work that still writes the source; or, when the copies of
+  /// other cameras are launched at the same moment and nothing is queued on `stream`, on a stream
+  /// together with them. Returns the stream that the copy is on. The source must be kept, and the
+  /// target not be read, until the copy has ended. Throws CudaError and std::runtime_error; then
+  /// nothing of it is queued any more.
+  ///
+  /// So whoever still works on the target must be on `stream`, or be waited for there.
   ///
   /// Ordinary (pageable) host memory is read before the call returns, pinned memory later.
-  ///
-  /// With the `fence` of the target the copy may share a launch with copies of other cameras: then
-  /// it is on another stream, which is returned, and fence->written_on() was called for it. Else
-  /// returns `stream`.
   CUstream enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                   StreamView stream, Fence *fence = nullptr);
+                   StreamView stream);
 
  private:
   void reach(GstCudaContext *peer);

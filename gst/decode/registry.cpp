@@ -8,6 +8,16 @@ bool has_property(GstElement *element, const char *name) {
   return g_object_class_find_property(G_OBJECT_GET_CLASS(element), name) != nullptr;
 }
 
+/// GStreamer (1.22 to 1.28) counts an element as loaded as soon as its plugin's init has registered
+/// it, so that while the first camera's thread loads nvcodec another one could make a decoder for
+/// which not all is there: init makes the CUDA allocator last. Loading the file once more waits for
+/// the end of an init, and does nothing else.
+void wait_for_plugin(GstElementFactory *factory) {
+  const auto plugin = adopt(gst_plugin_feature_get_plugin(GST_PLUGIN_FEATURE(factory)));
+  const char *file = plugin ? gst_plugin_get_filename(plugin.get()) : nullptr;
+  if (file) adopt(gst_plugin_load_file(file, nullptr));
+}
+
 }  // namespace
 
 DecoderFact decoder_fact(const Codec &codec, const std::string &element) {
@@ -24,7 +34,13 @@ DecoderFact decoder_fact(const Codec &codec, const std::string &element) {
 }
 
 ObjectPtr<GstElement> make_decoder(const std::string &element) {
-  auto decoder = sink(gst_element_factory_make(element.c_str(), "decoder"));
+  const auto factory = adopt(gst_element_factory_find(element.c_str()));
+  if (!factory) return nullptr;
+  // Loads the plugin, unless somebody else does or has done it.
+  const auto loaded = adopt(gst_plugin_feature_load(GST_PLUGIN_FEATURE(factory.get())));
+  if (!loaded) return nullptr;
+  wait_for_plugin(factory.get());
+  auto decoder = sink(gst_element_factory_create(GST_ELEMENT_FACTORY(loaded.get()), "decoder"));
   if (!decoder) return decoder;
   // libav's frame threads hold one frame per thread back: on a 16-core host half a second at 30
   // fps, and after a loss the last half second of the old stream. Slices are decoded without delay.

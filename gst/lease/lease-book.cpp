@@ -47,11 +47,23 @@ LeaseBook::Taken LeaseBook::take(const std::string &name, Clock::time_point now)
   }
   holder.seen = newest_number_;
   const auto id = next_id_++;
-  entries_.emplace(id, Entry{&holder, now, frame});
+  enter(id, {&holder, now, frame});
   ++row.leases;
   ++row.taken;
   ++counts_.lent;
   return {Answer::kLent, id, std::move(frame)};
+}
+
+void LeaseBook::enter(std::uint64_t id, Entry entry) {
+  if (spare_.empty()) {
+    entries_.emplace_hint(entries_.end(), id, std::move(entry));
+    return;
+  }
+  auto node = std::move(spare_.back());
+  spare_.pop_back();
+  node.key() = id;
+  node.mapped() = std::move(entry);
+  entries_.insert(entries_.end(), std::move(node));
 }
 
 bool LeaseBook::release(std::uint64_t id, Clock::time_point now) {
@@ -68,7 +80,8 @@ bool LeaseBook::release(std::uint64_t id, Clock::time_point now) {
   --row.leases;
   ++row.released;
   ++counts_.released;
-  entries_.erase(entry);
+  entry->second.frame.reset();
+  spare_.push_back(entries_.extract(entry));
   return true;
 }
 

@@ -121,6 +121,8 @@ class LeaseBook {
   void stop(Discarded &discarded);
   /// Nobody has a lease: what a drain waits for.
   bool drained() const { return entries_.empty(); }
+  /// Leases that are revoked and not released.
+  unsigned lost() const { return static_cast<unsigned>(lost_.size()); }
 
   /// At most this many leases at once for each holder; 0: no limit. Leases that are out stay.
   void limit(unsigned max_leases) { max_leases_ = max_leases; }
@@ -153,16 +155,20 @@ class LeaseBook {
     bool told_overdue = false;
   };
 
+  using Entries = std::map<std::uint64_t, Entry>;  // by id, so oldest first
+
+  void enter(std::uint64_t id, Entry entry);
   Holder &holder_named(const std::string &name);
   void forget_idle_holder();
   void forget_frames(Discarded &discarded);
 
   FrameRef newest_;
-  std::uint64_t newest_number_ = 0;         // counts published frames from 1
-  bool newest_wanted_ = false;              // taken or queued
-  std::map<std::string, Holder> holders_;   // entries point to them
-  std::map<std::uint64_t, Entry> entries_;  // leases by id, so oldest first
-  std::map<std::uint64_t, Entry> lost_;     // revoked leases by id
+  std::uint64_t newest_number_ = 0;        // counts published frames from 1
+  bool newest_wanted_ = false;             // taken or queued
+  std::map<std::string, Holder> holders_;  // entries point to them
+  Entries entries_;                        // leases
+  Entries lost_;                           // revoked leases
+  std::vector<Entries::node_type> spare_;  // so that a lease allocates nothing under a lock
   std::uint64_t next_id_ = 1;
   std::uint64_t step_ = 0;  // counts what holders ask for
   unsigned max_leases_ = 0;

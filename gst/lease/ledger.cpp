@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "lease/ledger.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
+
+#include "base/parker.hpp"
 
 namespace cudacam {
 namespace {
 
 using Answer = LeaseBook::Answer;
+
+bool worth_waiting(Answer answer) {
+  return answer == Answer::kNothingNew || answer == Answer::kDrain;
+}
 
 /// What an answer means to somebody who will not wait any longer.
 Ledger::Outcome final_outcome(Answer answer) {
@@ -26,126 +34,248 @@ Ledger::Outcome final_outcome(Answer answer) {
   return Ledger::Outcome::kStopped;
 }
 
+Ledger::Lease lease_of(LeaseBook::Taken taken) {
+  return {final_outcome(taken.answer), taken.id, std::move(taken.frame)};
+}
+
 }  // namespace
 
-// In each function that makes the book let frames go, they are declared before the lock, so that
-// they die after it is gone.
+/// A thread in acquire(). Whoever takes it off the list has given it an answer and wakes it: then
+/// it waits for that however late it is.
+struct Ledger::Waiter {
+  const std::string &holder;
+  LeaseBook::Taken taken{};
+  Waiter *next = nullptr;  // that is woken after it
+  Parker parker{};
+};
+
+struct Ledger::Deferred {
+  FrameRef frame;
+  Deferred *next;
+};
+
+/// The lock, with what must happen when it is taken and after it is gone: frames from the inbox go
+/// into the book; readers are woken and frames die outside.
+class Ledger::Section {
+ public:
+  explicit Section(Ledger &ledger) : ledger_(ledger) { lock(); }
+  /// With the ledger's lock already taken.
+  Section(Ledger &ledger, std::adopt_lock_t) : ledger_(ledger) { empty_inbox(); }
+  ~Section() { unlock(); }
+  Section(const Section &) = delete;
+  Section &operator=(const Section &) = delete;
+
+  void lock() {
+    ledger_.mutex_.lock();
+    empty_inbox();
+  }
+
+  void unlock() {
+    leave();
+    // Whoever found the lock taken has left a frame before or is seen here: between its look at the
+    // lock and ours at the inbox lie the barriers of the mutex and of the inbox.
+    while (ledger_.inbox_ && ledger_.mutex_.try_lock()) {
+      empty_inbox();
+      leave();
+    }
+  }
+
+  void wake_later(Waiter &waiter) {
+    *last_ = &waiter;
+    last_ = &waiter.next;
+  }
+
+  Discarded discarded;
+
+ private:
+  void empty_inbox() {
+    if (!ledger_.inbox_) return;
+    Deferred *oldest_first = nullptr;
+    for (auto *one = ledger_.inbox_.exchange(nullptr); one;) {
+      auto *newer = std::exchange(oldest_first, one);
+      one = std::exchange(one->next, newer);
+    }
+    while (oldest_first) {
+      const std::unique_ptr<Deferred> one(oldest_first);
+      oldest_first = one->next;
+      ++ledger_.deferred_;
+      ledger_.enter_locked(std::move(one->frame), *this);
+    }
+  }
+
+  void leave() {
+    const auto dying = std::exchange(discarded, {});
+    auto *waiter = std::exchange(served_, nullptr);
+    last_ = &served_;
+    ledger_.mutex_.unlock();
+    while (waiter) {
+      auto *next = waiter->next;  // once woken, it is gone
+      waiter->parker.wake();
+      waiter = next;
+    }
+  }
+
+  Ledger &ledger_;
+  Waiter *served_ = nullptr;
+  Waiter **last_ = &served_;
+};
+
+Ledger::~Ledger() {
+  for (auto *one = inbox_.load(); one;) {
+    const std::unique_ptr<Deferred> mine(one);
+    one = mine->next;
+  }
+}
+
+bool Ledger::enter_locked(FrameRef frame, Section &section) {
+  if (!book_.publish(std::move(frame), section.discarded)) return false;
+  serve_locked(section);
+  return true;
+}
+
+/// After a step that may have an answer for those who wait.
+void Ledger::serve_locked(Section &section) {
+  if (waiters_.empty()) return;
+  const auto now = now_();
+  const auto served = std::remove_if(waiters_.begin(), waiters_.end(), [&](Waiter *waiter) {
+    waiter->taken = book_.take(waiter->holder, now);
+    if (worth_waiting(waiter->taken.answer)) return false;
+    section.wake_later(*waiter);
+    return true;
+  });
+  waiters_.erase(served, waiters_.end());
+}
 
 bool Ledger::publish(FrameRef frame) {
-  Discarded discarded;
-  {
-    std::lock_guard lock(mutex_);
-    if (!book_.publish(std::move(frame), discarded)) return false;
+  if (mutex_.try_lock(PatientMutex::kFewLooks)) {
+    Section section(*this, std::adopt_lock);
+    return enter_locked(std::move(frame), section);
   }
-  changed_.notify_all();
+  auto *mine = new Deferred{std::move(frame), inbox_};
+  while (!inbox_.compare_exchange_weak(mine->next, mine)) {
+  }
+  if (mutex_.try_lock()) Section(*this, std::adopt_lock);
   return true;
 }
 
 Ledger::Lease Ledger::acquire(const std::string &holder, Clock::time_point deadline) {
-  LeaseBook::Taken taken;
+  Waiter me{holder};
+  const auto now = now_();
   {
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    changed_.wait_until(lock, deadline, [&] {
-      taken = book_.take(holder, now_());
-      return taken.answer != Answer::kNothingNew && taken.answer != Answer::kDrain;
-    });
-    --waiting_;
+    Section section(*this);
+    me.taken = book_.take(holder, now);
+    if (!worth_waiting(me.taken.answer) || deadline <= Clock::now())
+      return lease_of(std::move(me.taken));
+    waiters_.push_back(&me);
   }
-  return {final_outcome(taken.answer), taken.id, std::move(taken.frame)};
+  if (me.parker.wait_until(deadline)) return lease_of(std::move(me.taken));
+  {
+    Section section(*this);
+    const auto place = std::find(waiters_.begin(), waiters_.end(), &me);
+    if (place != waiters_.end()) {
+      waiters_.erase(place);
+      return lease_of(std::move(me.taken));
+    }
+  }
+  me.parker.wait();
+  return lease_of(std::move(me.taken));
+}
+
+/// After a lease was given back or revoked.
+void Ledger::note_return_locked() {
+  any_lost_ = book_.lost() != 0;
+  if (draining_ && book_.drained()) back_.notify_all();
 }
 
 bool Ledger::release(std::uint64_t id) {
-  {
-    std::lock_guard lock(mutex_);
-    if (!book_.release(id, now_())) return false;
-  }
-  changed_.notify_all();
+  const auto now = now_();
+  Section section(*this);
+  if (!book_.release(id, now)) return false;
+  note_return_locked();
   return true;
 }
 
 unsigned Ledger::revoke(const std::optional<std::string> &holder) {
-  unsigned revoked = 0;
-  {
-    std::lock_guard lock(mutex_);
-    revoked = book_.revoke(holder);
-  }
-  changed_.notify_all();
+  Section section(*this);
+  const auto revoked = book_.revoke(holder);
+  note_return_locked();
   return revoked;
 }
 
-bool Ledger::is_revoked(std::uint64_t id) const {
-  std::lock_guard lock(mutex_);
+bool Ledger::is_revoked(std::uint64_t id) {
+  if (!any_lost_) return false;  // each release asks
+  Section section(*this);
   return book_.is_revoked(id);
 }
 
 std::vector<Ledger::Outstanding> Ledger::drain(Clock::time_point deadline) {
-  Discarded discarded;
-  std::vector<Outstanding> left;
-  {
-    std::unique_lock lock(mutex_);
-    book_.begin_drain(discarded);
-    changed_.notify_all();
-    changed_.wait_until(lock, deadline, [&] { return stopped_ || book_.drained(); });
-    book_.end_drain();
-    left = book_.outstanding(now_());
-  }
-  changed_.notify_all();
-  return left;
+  Section section(*this);
+  book_.begin_drain(section.discarded);
+  serve_locked(section);
+  ++draining_;
+  back_.wait_until(section, deadline, [&] { return stopped_ || book_.drained(); });
+  --draining_;
+  book_.end_drain();
+  return book_.outstanding(now_());
 }
 
 std::vector<Ledger::Outstanding> Ledger::stop(Clock::time_point deadline) {
-  Discarded discarded;
-  std::unique_lock lock(mutex_);
+  Section section(*this);
   stopped_ = true;
-  book_.stop(discarded);
-  changed_.notify_all();
-  changed_.wait_until(lock, deadline, [&] { return book_.drained(); });
+  book_.stop(section.discarded);
+  serve_locked(section);
+  back_.notify_all();
+  ++draining_;
+  back_.wait_until(section, deadline, [&] { return book_.drained(); });
+  --draining_;
   return book_.outstanding(now_());
 }
 
-void Ledger::limit(unsigned max_leases) {
-  std::lock_guard lock(mutex_);
+Discarded Ledger::limit(unsigned max_leases) {
+  Section section(*this);
   book_.limit(max_leases);
+  serve_locked(section);
+  return std::move(section.discarded);
 }
 
 Discarded Ledger::set_queue(const std::string &holder, std::size_t queue) {
-  Discarded discarded;
-  std::lock_guard lock(mutex_);
-  book_.set_queue(holder, queue, discarded);
-  return discarded;
+  Section section(*this);
+  book_.set_queue(holder, queue, section.discarded);
+  serve_locked(section);
+  return std::move(section.discarded);
 }
 
 std::vector<LeaseBook::Overdue> Ledger::overdue(Clock::duration timeout) {
-  std::lock_guard lock(mutex_);
+  Section section(*this);
   return book_.overdue(now_(), timeout);
 }
 
-std::optional<Ledger::Clock::time_point> Ledger::next_overdue(Clock::duration timeout) const {
-  std::lock_guard lock(mutex_);
+std::optional<Ledger::Clock::time_point> Ledger::next_overdue(Clock::duration timeout) {
+  Section section(*this);
   return book_.next_overdue(timeout);
 }
 
-std::vector<Ledger::Outstanding> Ledger::outstanding() const {
-  std::lock_guard lock(mutex_);
+std::vector<Ledger::Outstanding> Ledger::outstanding() {
+  Section section(*this);
   return book_.outstanding(now_());
 }
 
-std::vector<LeaseBook::Row> Ledger::rows() const {
-  std::lock_guard lock(mutex_);
+std::vector<LeaseBook::Row> Ledger::rows() {
+  Section section(*this);
   return book_.rows();
 }
 
-std::vector<LeaseBook::Held> Ledger::held() const {
-  std::lock_guard lock(mutex_);
+std::vector<LeaseBook::Held> Ledger::held() {
+  Section section(*this);
   return book_.held();
 }
 
-Ledger::Counts Ledger::counts() const {
-  std::lock_guard lock(mutex_);
+Ledger::Counts Ledger::counts() {
+  Section section(*this);
   Counts counts{};
   static_cast<LeaseBook::Counts &>(counts) = book_.counts();
-  counts.waiting = waiting_;
+  counts.waiting = static_cast<unsigned>(waiters_.size());
+  counts.deferred = deferred_;
   return counts;
 }
 

@@ -3,14 +3,22 @@
 ///
 /// Publishing and taking happen under one lock, so a reader either has a frame that counts as lent
 /// or has none: a drain can never overlook a frame that is on its way to a reader.
+///
+///     publish ──lock is free──> book ──> readers that wait are served ──unlock──> and woken
+///        └──somebody has it──> inbox ──> the same, by whoever has the lock, before it lets go
+///
+/// So the camera's thread never waits for a reader, one that lost its core in the middle included.
+/// A reader that waits sleeps on its own and is woken with its lease in hand: it does not contend
+/// for the lock, and those for whom there is nothing sleep on.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/patient-mutex.hpp"
 #include "lease/lease-book.hpp"
 
 namespace cudacam {
@@ -31,15 +39,18 @@ class Ledger {
   };
 
   struct Counts : LeaseBook::Counts {
-    unsigned waiting = 0;  ///< threads in acquire()
+    unsigned waiting = 0;        ///< threads that sleep in acquire()
+    std::uint64_t deferred = 0;  ///< frames that somebody else put into the book
   };
 
   /// `now` dates leases; deadlines are Clock's.
   explicit Ledger(Now now = Clock::now) : now_(now) {}
+  ~Ledger();
   Ledger(const Ledger &) = delete;
   Ledger &operator=(const Ledger &) = delete;
 
-  /// Never waits for readers. False: draining or stopped, not kept.
+  /// Waits for nobody. False: draining or stopped, not kept. A frame that is left to whoever has
+  /// the lock comes before whatever is asked of the ledger from here on, and is refused there.
   bool publish(FrameRef frame);
 
   /// The next frame for `holder`; waits for one until `deadline`. During a drain it waits for the
@@ -53,7 +64,7 @@ class Ledger {
 
   /// See LeaseBook. Wakes drains that waited for what is revoked.
   unsigned revoke(const std::optional<std::string> &holder);
-  bool is_revoked(std::uint64_t id) const;
+  bool is_revoked(std::uint64_t id);
 
   /// Refuses new leases, forgets all frames and waits until all leases are back or `deadline`.
   /// Returns who still holds what (empty: nobody). Leases are given out again afterwards. Several
@@ -64,25 +75,38 @@ class Ledger {
   /// like drain().
   std::vector<Outstanding> stop(Clock::time_point deadline = Clock::time_point::min());
 
-  void limit(unsigned max_leases);
-  /// The frames that do not fit: to die where the caller holds no lock.
+  /// The frames that are not kept: to die where the caller holds no lock.
+  Discarded limit(unsigned max_leases);
   Discarded set_queue(const std::string &holder, std::size_t queue);
 
   std::vector<LeaseBook::Overdue> overdue(Clock::duration timeout);
-  std::optional<Clock::time_point> next_overdue(Clock::duration timeout) const;
+  std::optional<Clock::time_point> next_overdue(Clock::duration timeout);
 
-  std::vector<Outstanding> outstanding() const;
-  std::vector<LeaseBook::Row> rows() const;
-  std::vector<LeaseBook::Held> held() const;
-  Counts counts() const;
+  std::vector<Outstanding> outstanding();
+  std::vector<LeaseBook::Row> rows();
+  std::vector<LeaseBook::Held> held();
+  Counts counts();
 
  private:
+  class Section;
+  struct Waiter;
+  struct Deferred;
+
+  bool enter_locked(FrameRef frame, Section &section);
+  void serve_locked(Section &section);
+  void note_return_locked();
+
   const Now now_;
-  mutable std::mutex mutex_;         // guards all below; never held while a frame is destroyed
-  std::condition_variable changed_;  // the book changed in a way that somebody may wait for
+  std::atomic<Deferred *> inbox_{nullptr};  // newest first
+  std::atomic<bool> any_lost_{false};       // while false, no lease is a revoked one
+
+  PatientMutex mutex_;  // guards all below; only a Section takes it
   LeaseBook book_;
+  std::vector<Waiter *> waiters_;     // who sleeps in acquire(), longest first
+  std::condition_variable_any back_;  // for drains: no lease is out any more, or we are stopped
+  unsigned draining_ = 0;             // who waits for that
   bool stopped_ = false;
-  unsigned waiting_ = 0;
+  std::uint64_t deferred_ = 0;
 };
 
 }  // namespace cudacam

@@ -33,7 +33,7 @@ GstStructure *drain_answer(const std::vector<Ledger::Outstanding> &left) {
                            holders.get(), nullptr);
 }
 
-void add_lease_statistics(GstStructure *statistics, const Ledger *ledger) {
+void add_lease_statistics(GstStructure *statistics, Ledger *ledger) {
   const auto counts = ledger ? ledger->counts() : Ledger::Counts{};
   const StructurePtr holders(gst_structure_new_empty("holders"));
   for (const auto &row : ledger ? ledger->rows() : std::vector<LeaseBook::Row>{}) {

@@ -15,7 +15,7 @@ namespace cudacam {
 GstStructure *drain_answer(const std::vector<Ledger::Outstanding> &left);
 
 /// Adds what `ledger` counted to `statistics`; null: it was never started.
-void add_lease_statistics(GstStructure *statistics, const Ledger *ledger);
+void add_lease_statistics(GstStructure *statistics, Ledger *ledger);
 
 /// The element message of a lease that is overdue.
 GstMessage *overdue_message(GstElement *element, const LeaseBook::Overdue &overdue);

@@ -118,8 +118,7 @@ class CudaBackend : public Backend {
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     try {
       if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
-      copied_on_ = copier_->enqueue(info, source, slot, streams_->copies(),
-                                    &static_cast<CudaSlotFence *>(Store::fence(slot))->fence());
+      copied_on_ = copier_->enqueue(info, source, slot, streams_->copies());
     } catch (const CudaError &error) {
       throw WriteError(error.what());
     }

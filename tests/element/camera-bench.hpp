@@ -75,6 +75,7 @@ class CameraBench {
   std::vector<std::string> warning_texts;
   std::vector<std::string> errors;
   std::string everything;  ///< all messages as text
+  /// Losses and gaps: those of the camera, not those at a stop.
   guint64 frames = 0, connections = 0, losses = 0, gaps = 0, eos = 0, flushes = 0, segments = 0,
           stream_starts = 0;
 
@@ -91,6 +92,7 @@ class CameraBench {
   mutable std::mutex mutex_;  // guards the public members; a leaf
   std::condition_variable changed_;
   std::size_t statuses_seen_ = 0;
+  bool stopping_ = false;                      // what was told last is the element's stop
   guint32 camera_event_ = GST_SEQNUM_INVALID;  // sequence number of the last one
   ObjectPtr<GstElement> pipeline_;
   ObjectPtr<GstElement> camera_;

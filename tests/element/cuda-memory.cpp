@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "memory-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/pixels.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/stock-memory.hpp"
@@ -14,8 +15,6 @@ using cudacam::MemoryPtr;
 using namespace cudacam::test;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 const char *const kFormats[] = {"NV12", "NV21", "P010_10LE", "I420", "YV12", "YUY2", "UYVY",
                                 "RGBA", "BGRx", "RGB",       "Y444", "Y42B", "GBRA", "GRAY8"};
@@ -182,11 +181,4 @@ static Suite *cuda_memory_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cuda_memory_suite(), "cuda-memory", __FILE__);
-}
+CHECK_MAIN_UNLESS(cuda_memory, !have_gpu() ? "no GPU" : "")

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "pool-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
@@ -15,12 +16,6 @@ using cudacam::test::filled_with;
 using cudacam::test::number;
 using cudacam::test::TestMemory;
 using Bench = cudacam::test::PoolBench;
-
-namespace {
-
-constexpr int kSkipped = 77;
-
-}  // namespace
 
 namespace {
 
@@ -132,11 +127,5 @@ static Suite *cudacampool_budget_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_budget_suite(), "cudacampool-budget", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_budget,
+                  TestMemory::wants_gpu() && !TestMemory::have_gpu() ? "no GPU" : "")

@@ -10,6 +10,7 @@
 #include "cuda/context.hpp"
 #include "cuda/driver.hpp"
 #include "pool-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 
@@ -20,8 +21,6 @@ using cudacam::test::TestMemory;
 using Bench = cudacam::test::PoolBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 bool contains(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
@@ -203,11 +202,7 @@ static Suite *cudacampool_errors_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!SimulatedDriver() || !TestMemory::wants_gpu() || !TestMemory::have_gpu()) {
-    g_print("skipped: only the simulated driver fails on demand\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_errors_suite(), "cudacampool-errors", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_errors,
+                  !SimulatedDriver() || !TestMemory::wants_gpu() || !TestMemory::have_gpu()
+                      ? "only the simulated driver fails on demand"
+                      : "")

@@ -5,15 +5,10 @@
 #include <vector>
 
 #include "fence-bench.hpp"
+#include "support/check-main.hpp"
 
 using namespace cudacam;
 using namespace cudacam::test;
-
-namespace {
-
-constexpr int kSkipped = 77;
-
-}  // namespace
 
 GST_START_TEST(a_slot_is_not_written_before_those_who_released_it_after_their_work) {
   FenceBench bench;
@@ -335,11 +330,6 @@ static Suite *cudacampool_fences_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!SimulatedDriver() || !gst_cuda_load_library()) {
-    g_print("skipped: streams are held on the simulated driver only\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_fences_suite(), "cudacampool-fences", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_fences, !SimulatedDriver() || !gst_cuda_load_library()
+                                          ? "streams are held on the simulated driver only"
+                                          : "")

@@ -3,6 +3,7 @@
 /// need two GPUs, some the simulated driver's control; the program is skipped without any GPU.
 #include "cuda/kernel-image.hpp"
 #include "foreign-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/stock-memory.hpp"
 
@@ -11,8 +12,6 @@ using namespace cudacam::test;
 using Pool = ForeignBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 const char *const kFormats[] = {"NV12", "P010_10LE", "I420", "YV12", "YUY2", "UYVY",
                                 "RGBA", "BGRx",      "RGB",  "Y444", "GBRA"};
@@ -192,11 +191,4 @@ static Suite *cudacampool_foreign_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_foreign_suite(), "cudacampool-foreign", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_foreign, !have_gpu() ? "no GPU" : "")

@@ -5,6 +5,7 @@
 
 #include "frame/frame-meta.h"
 #include "pool-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
@@ -15,8 +16,6 @@ using cudacam::test::TestMemory;
 using Bench = cudacam::test::PoolBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 GstMemory *memory(const BufferPtr &frame) {
   return gst_buffer_peek_memory(frame.get(), 0);
@@ -196,11 +195,5 @@ static Suite *cudacampool_generations_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_generations_suite(), "cudacampool-generations", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_generations,
+                  TestMemory::wants_gpu() && !TestMemory::have_gpu() ? "no GPU" : "")

@@ -13,6 +13,7 @@
 #include "cuda/compat.hpp"
 #endif
 #include "pool-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 
@@ -25,8 +26,6 @@ using cudacam::test::wait_until;
 using Bench = cudacam::test::PoolBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 GstMemory *memory(const BufferPtr &frame) {
   return gst_buffer_peek_memory(frame.get(), 0);
@@ -208,11 +207,5 @@ static Suite *cudacampool_lifetime_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_lifetime_suite(), "cudacampool-lifetime", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_lifetime,
+                  TestMemory::wants_gpu() && !TestMemory::have_gpu() ? "no GPU" : "")

@@ -5,13 +5,12 @@
 #include <mutex>
 
 #include "fence-bench.hpp"
+#include "support/check-main.hpp"
 
 using namespace cudacam;
 using namespace cudacam::test;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 /// Keeps a stream from going on until it is opened.
 class Gate {
@@ -88,11 +87,7 @@ static Suite *cudacampool_long_kernel_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!adopt(gst_element_factory_find("cudaupload")) || !gst_cuda_load_library()) {
-    g_print("skipped: no GPU that GStreamer can use\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_long_kernel_suite(), "cudacampool-long-kernel", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_long_kernel,
+                  !adopt(gst_element_factory_find("cudaupload")) || !gst_cuda_load_library()
+                      ? "no GPU that GStreamer can use"
+                      : "")

@@ -12,6 +12,7 @@
 
 #include "frame/frame-meta.h"
 #include "pool-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 #ifdef HAVE_CUDA
@@ -31,7 +32,6 @@ using Bench = cudacam::test::PoolBench;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr int kReaders = 3;
 constexpr int kFrames = 600;
 
@@ -280,11 +280,5 @@ static Suite *cudacampool_races_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_races_suite(), "cudacampool-races", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_races,
+                  TestMemory::wants_gpu() && !TestMemory::have_gpu() ? "no GPU" : "")

@@ -9,6 +9,7 @@
 #include "cuda/mapped-frame.hpp"
 #include "cuda/stream.hpp"
 #include "foreign-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/stock-memory.hpp"
 
@@ -18,8 +19,6 @@ using namespace cudacam::test;
 using Pool = cudacam::test::ForeignBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 /// A frame in memory that the driver copies from in its own time.
 class PinnedFrame {
@@ -155,11 +154,4 @@ static Suite *cudacampool_source_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!cudacam::test::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_source_suite(), "cudacampool-source", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_source, !cudacam::test::have_gpu() ? "no GPU" : "")

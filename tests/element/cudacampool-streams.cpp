@@ -11,6 +11,7 @@
 #include "cuda/compat.hpp"
 #include "cuda/context.hpp"
 #include "cuda/driver.hpp"
+#include "support/check-main.hpp"
 #include "support/statistics.hpp"
 #include "support/stock-memory.hpp"
 
@@ -22,7 +23,6 @@ using cudacam::test::number;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr guint kFrames = 40;
 
 /// As a model's runtime does: on a stream that is in no order with the NULL stream.
@@ -124,11 +124,6 @@ static Suite *cudacampool_streams_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!adopt(gst_element_factory_find("nvh264dec"))) {
-    g_print("skipped: no GPU that nvh264dec can use\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_streams_suite(), "cudacampool-streams", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_streams, !adopt(gst_element_factory_find("nvh264dec"))
+                                           ? "no GPU that nvh264dec can use"
+                                           : "")

@@ -6,13 +6,13 @@
 
 #include "cuda/fence.hpp"
 #include "fence-bench.hpp"
+#include "support/check-main.hpp"
 
 using namespace cudacam;
 using namespace cudacam::test;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr guint64 kFrames = 1000;
 constexpr guint64 kWarmUp = 50;  // first uses: streams, events
 
@@ -377,11 +377,6 @@ static Suite *cudacampool_sync_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!SimulatedDriver() || !gst_cuda_load_library()) {
-    g_print("skipped: the simulated driver counts, and this is not on it\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_sync_suite(), "cudacampool-sync", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool_sync, !SimulatedDriver() || !gst_cuda_load_library()
+                                        ? "the simulated driver counts, and this is not on it"
+                                        : "")

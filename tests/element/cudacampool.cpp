@@ -8,6 +8,7 @@
 #include "frame/camera-event.h"
 #include "frame/frame-meta.h"
 #include "pool-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
@@ -17,8 +18,6 @@ using cudacam::test::TestMemory;
 using Bench = cudacam::test::PoolBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 GstMemory *memory(const BufferPtr &frame) {
   return gst_buffer_peek_memory(frame.get(), 0);
@@ -123,7 +122,7 @@ GST_START_TEST(frames_say_where_they_come_from) {
   const auto alone = bench.pass(1);
   const auto *meta = gst_buffer_get_cuda_cam_frame_meta(alone.get());
   fail_unless_equals_string(meta->camera, "front-door");
-  fail_unless_equals_uint64(meta->connection, 0);
+  fail_unless_equals_uint64(meta->connection, 1);
   fail_unless_equals_uint64(meta->generation, 1);
   fail_unless_equals_uint64(meta->sequence, 0);
   fail_unless(!GST_CLOCK_TIME_IS_VALID(meta->capture_time));
@@ -195,11 +194,4 @@ static Suite *cudacampool_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (TestMemory::wants_gpu() && !TestMemory::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(cudacampool_suite(), "cudacampool", __FILE__);
-}
+CHECK_MAIN_UNLESS(cudacampool, TestMemory::wants_gpu() && !TestMemory::have_gpu() ? "no GPU" : "")

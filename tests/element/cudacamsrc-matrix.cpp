@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// Every way in which a camera fails, over TCP and UDP: one failure makes one outage, and frames
-/// come back in order. And many cameras at once.
+/// come back in order.
 #include <algorithm>
 #include <atomic>
-#include <memory>
-#include <vector>
 
 #include "camera-bench.hpp"
 #include "test-camera.hpp"
@@ -15,7 +13,6 @@
 using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
-using cudacam::test::count_entries;
 using cudacam::test::Output;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
@@ -229,55 +226,12 @@ GST_START_TEST(every_failure_over_udp) {
 }
 GST_END_TEST
 
-GST_START_TEST(sixty_cameras_die_and_return_together) {
-  TestCameraOptions options;
-  options.width = 256;
-  options.height = 96;
-  options.fps = 5;
-  TestCamera camera(options);
-  std::vector<std::unique_ptr<CameraBench>> benches;
-  constexpr unsigned many = 60;
-  for (unsigned i = 0; i < many; i++) {
-    benches.push_back(std::make_unique<CameraBench>(at(camera) + "latency=50"));
-    benches.back()->play();
-  }
-  unsigned threads = 0, files = 0;
-  for (guint64 round = 1; round <= 6; round++) {
-    for (auto &bench : benches) bench->wait_connection(round);
-    // The camera is in this process: what it keeps of old clients is not ours.
-    benches[0]->wait("their clients", [&](const auto &) { return camera.clients() == many; });
-    if (round <= 3) {
-      threads = std::max(threads, count_entries("/proc/self/task"));
-      files = std::max(files, count_entries("/proc/self/fd"));
-    }
-    if (round == 6) break;
-    camera.stop();
-    for (auto &bench : benches)
-      bench->wait("a loss", [&](const auto &it) { return it.losses >= round; });
-    camera.start();
-  }
-  benches[0]->wait("threads gone",
-                   [&](const auto &) { return count_entries("/proc/self/task") <= threads; });
-  benches[0]->wait("files gone",
-                   [&](const auto &) { return count_entries("/proc/self/fd") <= files; });
-  for (auto &bench : benches) {
-    fail_unless_equals_uint64(bench->statistic<guint64>("decoders"), 1);
-    fail_unless_equals_uint64(bench->statistic<guint64>("outages"), 5);
-    bench->set_state(GST_STATE_NULL);
-    fail_unless_equals_uint64(bench->checker.bad(), 0);
-    fail_unless_equals_uint64(bench->segments, 1);
-    fail_unless(bench->errors.empty());
-  }
-}
-GST_END_TEST
-
 static Suite *cudacamsrc_matrix_suite() {
   auto *suite = suite_create("cudacamsrc-matrix");
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, every_failure_over_tcp);
   tcase_add_test(tests, every_failure_over_udp);
-  tcase_add_test(tests, sixty_cameras_die_and_return_together);
   return suite;
 }
 GST_CHECK_MAIN(cudacamsrc_matrix)

@@ -75,13 +75,19 @@ void check_nothing_old_after_the_return(TestCamera &camera, CameraBench &bench, 
   }
 }
 
-/// These decoders, and those of NVIDIA that the registry has: on a GPU, real or simulated.
-std::vector<const char *> with_nvidia(std::vector<const char *> decoders,
-                                      std::initializer_list<const char *> nvidia) {
-  for (const char *name : nvidia) {
-    if (cudacam::adopt(gst_element_factory_find(name))) decoders.push_back(name);
+/// Those of these decoders that are installed: without FFmpeg's plugin or a GPU not all of them
+/// are.
+std::vector<const char *> installed(std::initializer_list<const char *> decoders) {
+  std::vector<const char *> there;
+  for (const char *name : decoders) {
+    if (cudacam::adopt(gst_element_factory_find(name))) {
+      there.push_back(name);
+    } else {
+      g_print("skipped: %s is not installed\n", name);
+    }
   }
-  return decoders;
+  fail_unless(!there.empty(), "no decoder is installed");
+  return there;
 }
 
 }  // namespace
@@ -138,7 +144,8 @@ GST_START_TEST(falls_back_to_a_transport_that_the_camera_takes_and_keeps_it) {
     return std::count(bench.statuses.begin(), bench.statuses.end(), "connecting transport-refused");
   };
   fail_unless_equals_int(refusals(), 1);
-  camera.close_connections();
+  // Not by the camera: over UDP nothing but a silence would tell.
+  g_signal_emit_by_name(bench.camera(), "reconnect");
   bench.wait_connection(2);
   bench.set_state(GST_STATE_NULL);
   fail_unless_equals_int(refusals(), 1);
@@ -255,9 +262,9 @@ GST_END_TEST
 
 // libde265dec 1.22 loses the frame that a drain completes, which is not ours to free.
 #if defined(__SANITIZE_ADDRESS__)
-const std::vector<const char *> kH265Decoders = {"avdec_h265"};
+#define H265_DECODERS "avdec_h265", "nvh265dec"
 #else
-const std::vector<const char *> kH265Decoders = {"avdec_h265", "libde265dec"};
+#define H265_DECODERS "avdec_h265", "libde265dec", "nvh265dec"
 #endif
 
 GST_START_TEST(decodes_h265_and_drains_it) {
@@ -267,7 +274,7 @@ GST_START_TEST(decodes_h265_and_drains_it) {
   options.height = 192;
   options.gop = 10;
   TestCamera camera(options);
-  for (const char *decoder : with_nvidia(kH265Decoders, {"nvh265dec"})) {
+  for (const char *decoder : installed({H265_DECODERS})) {
     CameraBench bench(at(camera) + "decoder=" + decoder);
     bench.play();
     check_nothing_old_after_the_return(camera, bench, 3);
@@ -282,8 +289,7 @@ GST_START_TEST(keeps_every_h264_decoder) {
   TestCameraOptions options;
   options.gop = 10;
   TestCamera camera(options);
-  for (const char *decoder :
-       with_nvidia({"avdec_h264", "openh264dec"}, {"nvh264dec", "nvh264sldec"})) {
+  for (const char *decoder : installed({"avdec_h264", "openh264dec", "nvh264dec", "nvh264sldec"})) {
     CameraBench bench(at(camera) + "decoder=" + decoder);
     bench.play();
     check_nothing_old_after_the_return(camera, bench, 3);
@@ -300,7 +306,7 @@ GST_START_TEST(decodes_jpeg) {
   options.width = 320;
   options.height = 192;
   TestCamera camera(options);
-  for (const char *decoder : with_nvidia({"jpegdec", "avdec_mjpeg"}, {"nvjpegdec"})) {
+  for (const char *decoder : installed({"jpegdec", "avdec_mjpeg", "nvjpegdec"})) {
     CameraBench bench(at(camera) + "decoder=" + decoder);
     bench.play();
     check_nothing_old_after_the_return(camera, bench, 3);

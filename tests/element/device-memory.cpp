@@ -11,6 +11,7 @@
 
 #include "cuda/stream.hpp"
 #include "memory-bench.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 #include "support/wait-until.hpp"
@@ -29,7 +30,6 @@ using cudacam::test::write_by_gpu;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr gsize kGranule = 2 << 20;
 
 /// A camera's slots.
@@ -202,11 +202,4 @@ static Suite *device_memory_suite() {
   return suite;
 }
 
-int main(int argc, char **argv) {
-  gst_check_init(&argc, &argv);
-  if (!cudacam::test::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
-  return gst_check_run_suite(device_memory_suite(), "device-memory", __FILE__);
-}
+CHECK_MAIN_UNLESS(device_memory, !cudacam::test::have_gpu() ? "no GPU" : "")

@@ -82,14 +82,19 @@ std::string now_in_utc() {
   return result;
 }
 
-/// Addresses of cameras are nobody's business, least of all with a password in them.
+/// Addresses of cameras are nobody's business, least of all with a password in them; nor are
+/// folders.
 std::string without_address(const std::string &word) {
   const auto scheme = word.find("://");
-  return scheme == std::string::npos ? word : word.substr(0, scheme) + "://...";
+  if (scheme != std::string::npos) return word.substr(0, scheme) + "://...";
+  const auto folder = word.rfind('/');
+  if (folder == std::string::npos) return word;
+  const auto value = word.rfind('=', folder);
+  return (value == std::string::npos ? "" : word.substr(0, value + 1)) + word.substr(folder + 1);
 }
 
 std::string command_of(int argc, char **argv) {
-  std::string command = std::filesystem::path(argv[0]).filename();
+  std::string command = without_address(argv[0]);
   for (int i = 1; i < argc; ++i) command += " " + without_address(argv[i]);
   return command;
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What the demo, the soak, the benchmarks and the test camera's program stand on.
-#include <gst/check/gstcheck.h>
-
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 #include "camera-process.hpp"
 #include "command-line.hpp"
+#include "machine.hpp"
+
+// Last: its fail() is a macro, and the C++ library has functions of that name.
+#include <gst/check/gstcheck.h>
 
 namespace {
 
@@ -92,6 +95,28 @@ GST_START_TEST(an_interrupt_is_asked_for) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_figure_says_its_command_and_nobodys_addresses) {
+  std::vector<std::string> words = {"/home/me/build/demo",
+                                    "--location=rtsp://me:secret@camera/1",
+                                    "rtsp://me:secret@camera/2",
+                                    "--json=/tmp/run.json",
+                                    "/tmp/other.json",
+                                    "--seconds",
+                                    "30"};
+  std::vector<char *> arguments;
+  for (std::string &word : words) arguments.push_back(word.data());
+  const auto machine =
+      cudacam::test::describe_machine(static_cast<int>(arguments.size()), arguments.data());
+  const std::string command = machine["command"];
+  fail_unless(command ==
+                  "demo --location=rtsp://... rtsp://... --json=run.json other.json "
+                  "--seconds 30",
+              "%s", command.c_str());
+  for (const char *field : {"gpu", "driver", "cpu", "cores", "gstreamer", "date"})
+    fail_unless(machine.contains(field), "%s", field);
+}
+GST_END_TEST
+
 GST_START_TEST(a_camera_that_ends_by_itself_is_told_once) {
   CameraProcess process("sh", {"-c", "exit 3"});
   process.start();
@@ -146,6 +171,7 @@ static Suite *programs_suite() {
   tcase_add_test(line, what_is_no_option_is_refused);
   tcase_add_test(line, a_program_says_why_it_ends);
   tcase_add_test(line, an_interrupt_is_asked_for);
+  tcase_add_test(line, a_figure_says_its_command_and_nobodys_addresses);
   TCase *process = tcase_create("process");
   suite_add_tcase(suite, process);
   tcase_add_test(process, a_camera_that_ends_by_itself_is_told_once);

@@ -112,10 +112,8 @@ void Parser::decode(CUVIDPICPARAMS &params, const PicturePtr &picture, bool seco
   params.pBitstreamData = slices.data();
   params.nNumSlices = static_cast<unsigned>(offsets.size());
   params.pSliceDataOffsets = offsets.data();
-  if (!second_field) {
-    picture->decoded_as = ++pictures_decoded_;
-    timestamps_.picture_decoded(picture);
-  }
+  picture->decoded_as = ++decoded_;
+  if (!second_field) timestamps_.picture_decoded(picture);
   if (params_.pfnDecodePicture != nullptr &&
       params_.pfnDecodePicture(params_.pUserData, &params) == 0)
     picture->skipped = true;

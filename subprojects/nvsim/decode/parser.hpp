@@ -53,7 +53,7 @@ class Parser {
   // Hands the collected slices to the program.
   void decode(CUVIDPICPARAMS &params, const PicturePtr &picture, bool second_field);
   void output(const PicturePtr &picture) { display_.push(picture); }
-  void decoded() { display_.decoded(pictures_decoded_); }
+  void decoded() { display_.decoded(decoded_); }
 
   bool packet_after_gap() const { return packet_after_gap_; }
   unsigned surface_count() const { return surfaces_.count(); }
@@ -77,7 +77,7 @@ class Parser {
   bool has_format_ = false;
   bool packet_after_gap_ = false;
   bool refused_ = false;
-  std::uint64_t pictures_decoded_ = 0;
+  std::uint64_t decoded_ = 0;  // frames and fields
 };
 
 // nullptr for a codec that is not simulated.

@@ -21,7 +21,7 @@ struct Picture {
   bool has_pts = false;
   bool after_gap = false;  // its packet was marked as a discontinuity
   std::int64_t pts = 0;
-  std::uint64_t decoded_as = 0;  // its number in decode order
+  std::uint64_t decoded_as = 0;  // the number, in decode order, of it or of its last field
 };
 
 // Whoever holds one keeps its surface from being decoded into: the picture buffer and the queue of

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// Many cameras at once.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "camera-bench.hpp"
+#include "test-camera.hpp"
+
+#include <gst/check/gstcheck.h>
+
+using cudacam::test::at;
+using cudacam::test::CameraBench;
+using cudacam::test::count_entries;
+using cudacam::test::TestCamera;
+using cudacam::test::TestCameraOptions;
+
+/// They also make their decoders at the same time, the first of the process.
+GST_START_TEST(sixty_cameras_die_and_return_together) {
+  TestCameraOptions options;
+  options.width = 256;
+  options.height = 96;
+  options.fps = 5;
+  TestCamera camera(options);
+  std::vector<std::unique_ptr<CameraBench>> benches;
+  constexpr unsigned many = 60;
+  for (unsigned i = 0; i < many; i++) {
+    benches.push_back(std::make_unique<CameraBench>(at(camera) + "latency=50"));
+    benches.back()->play();
+  }
+  unsigned threads = 0, files = 0;
+  for (guint64 round = 1; round <= 6; round++) {
+    for (auto &bench : benches) bench->wait_connection(round);
+    // The camera is in this process: what it keeps of old clients is not ours.
+    benches[0]->wait("their clients", [&](const auto &) { return camera.clients() == many; });
+    if (round <= 3) {
+      threads = std::max(threads, count_entries("/proc/self/task"));
+      files = std::max(files, count_entries("/proc/self/fd"));
+    }
+    if (round == 6) break;
+    camera.stop();
+    for (auto &bench : benches)
+      bench->wait("a loss", [&](const auto &it) { return it.losses >= round; });
+    camera.start();
+  }
+  benches[0]->wait("threads gone",
+                   [&](const auto &) { return count_entries("/proc/self/task") <= threads; });
+  benches[0]->wait("files gone",
+                   [&](const auto &) { return count_entries("/proc/self/fd") <= files; });
+  for (auto &bench : benches) {
+    const auto statistics = bench->statistic<std::string>(nullptr);
+    fail_unless(bench->statistic<guint64>("decoders") == 1, "%s", statistics.c_str());
+    fail_unless(bench->statistic<guint64>("outages") == 5, "%s", statistics.c_str());
+    bench->set_state(GST_STATE_NULL);
+    fail_unless_equals_uint64(bench->checker.bad(), 0);
+    fail_unless_equals_uint64(bench->segments, 1);
+    fail_unless(bench->errors.empty());
+  }
+}
+GST_END_TEST
+
+static Suite *cudacamsrc_crowd_suite() {
+  auto *suite = suite_create("cudacamsrc-crowd");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, sixty_cameras_die_and_return_together);
+  return suite;
+}
+GST_CHECK_MAIN(cudacamsrc_crowd)
