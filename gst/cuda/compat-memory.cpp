@@ -37,6 +37,7 @@ struct GstCudaCamCudaMemory {
   cudacam::DeviceMemory *device;
   void *staging;      // pinned; from the first mapping for the CPU on
   std::mutex *mutex;  // guards `staging` and the flags for transfers
+  cudacam::compat::TransferCount *transfers;
 };
 
 struct GstCudaCamCudaAllocator {
@@ -63,7 +64,8 @@ GstCudaCamCudaMemory *ours(GstMemory *memory) {
 }
 
 GstMemory *make(GstCudaContext *context, const GstVideoInfo &layout,
-                std::unique_ptr<DeviceMemory> device) {
+                std::unique_ptr<DeviceMemory> device,
+                const cudacam::compat::TransferCount &transfers) {
   static auto *const allocator =
       gst_object_ref_sink(g_object_new(gst_cuda_cam_cuda_allocator_get_type(), nullptr));
   auto *memory = g_new0(GstCudaCamCudaMemory, 1);
@@ -71,6 +73,7 @@ GstMemory *make(GstCudaContext *context, const GstVideoInfo &layout,
   memory->parent.info = layout;
   memory->device = device.release();
   memory->mutex = new std::mutex;
+  memory->transfers = new cudacam::compat::TransferCount(transfers);
   auto *base = GST_MEMORY_CAST(memory);
   gst_memory_init(base, GstMemoryFlags(0), GST_ALLOCATOR_CAST(allocator), nullptr, layout.size, 0,
                   0, layout.size);
@@ -86,6 +89,7 @@ gpointer map_for_gpu(GstMemory *memory, GstMapFlags access) {
   auto &self = *ours(memory);
   if (self.staging && flagged(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD)) {
     const ContextScope scope(self.parent.context);
+    ++**self.transfers;
     driver().cuMemcpyHtoD(self.device->address(), self.staging, self.parent.info.size);
   }
   GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
@@ -103,6 +107,7 @@ gpointer map_for_cpu(GstMemory *memory, GstMapFlags access) {
     GST_MINI_OBJECT_FLAG_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
     const ContextScope scope(self.parent.context);
     if (first) driver().cuMemAllocHost(&self.staging, self.parent.info.size);
+    ++**self.transfers;
     driver().cuMemcpyDtoH(self.staging, self.device->address(), self.parent.info.size);
   }
   GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
@@ -152,9 +157,10 @@ GstMemory *copy(GstMemory *part, gssize, gssize) {
     const auto &layout = self.parent.info;
     auto device = cudacam::DeviceAllocator(self.parent.context).allocate(layout.size);
     const ContextScope scope(self.parent.context);
+    ++**self.transfers;
     driver().cuMemcpyDtoD(device->address(), self.device->address(), layout.size);
     driver().cuStreamSynchronize(CUstream{nullptr});
-    result = make(self.parent.context, layout, std::move(device));
+    result = make(self.parent.context, layout, std::move(device), *self.transfers);
     GST_MINI_OBJECT_FLAG_SET(result, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
   } catch (const std::exception &error) {
     GST_CAT_ERROR_OBJECT(cudacam::cuda_category(), memory->allocator, "cannot be copied: %s",
@@ -186,6 +192,7 @@ void free_memory(GstAllocator *, GstMemory *memory) {
   if (self->staging) driver().cuMemFreeHost.quiet(self->staging);
   gst_object_unref(self->parent.context);
   delete self->mutex;
+  delete self->transfers;
   g_free(self);
 }
 
@@ -205,10 +212,10 @@ static void gst_cuda_cam_cuda_allocator_class_init(GstCudaCamCudaAllocatorClass 
 
 namespace cudacam::compat {
 
-MemoryPtr wrap(GstCudaContext *context, const ProducerStream &, const GstVideoInfo &layout,
+MemoryPtr wrap(GstCudaContext *context, const ProducerStream &stream, const GstVideoInfo &layout,
                std::unique_ptr<DeviceMemory> memory) {
   gst_cuda_memory_init_once();  // for elements that look for the allocator by its name
-  return MemoryPtr(make(context, layout, std::move(memory)));
+  return MemoryPtr(make(context, layout, std::move(memory), transfer_count(stream)));
 }
 
 }  // namespace cudacam::compat

@@ -43,6 +43,10 @@ CUstream handle(const ProducerStream &stream) {
   return gst_cuda_stream_get_handle(stream.stream.get());
 }
 
+guint64 transfers(const ProducerStream &) {
+  return 0;
+}
+
 bool readers_wait_for_memory() {
   return true;
 }
@@ -59,7 +63,9 @@ void set_complete(GstMemory *memory) {
 
 #else
 
-struct ProducerStream {};
+struct ProducerStream {
+  const TransferCount transfers = std::make_shared<std::atomic<guint64>>(0);
+};
 
 std::shared_ptr<ProducerStream> make_producer_stream(GstCudaContext *) {
   return std::make_shared<ProducerStream>();
@@ -70,6 +76,14 @@ void set_producer_stream(GstStructure *, const ProducerStream &) {
 
 CUstream handle(const ProducerStream &) {
   return nullptr;
+}
+
+guint64 transfers(const ProducerStream &stream) {
+  return *stream.transfers;
+}
+
+const TransferCount &transfer_count(const ProducerStream &stream) {
+  return stream.transfers;
 }
 
 bool readers_wait_for_memory() {

@@ -9,6 +9,7 @@
 #include <gst/cuda/gstcudamemory.h>
 #include <gst/cuda/gstcudautils.h>
 
+#include <atomic>
 #include <memory>
 
 #include "base/ptr.hpp"
@@ -39,6 +40,17 @@ CUstream handle(const ProducerStream &stream);
 
 #if CUDACAM_BUILT_WITH_STREAMS
 GstCudaStream *producer(const ProducerStream &stream);
+#endif
+
+/// How often a thread waited for the GPU because memory of this stream was mapped for the CPU and
+/// back, or copied, by whomever. 0 where the memory's functions are GStreamer's own (1.24 and
+/// later).
+guint64 transfers(const ProducerStream &stream);
+
+#if !CUDACAM_BUILT_WITH_STREAMS
+/// Their number, which memory keeps that outlives the stream.
+using TransferCount = std::shared_ptr<std::atomic<guint64>>;
+const TransferCount &transfer_count(const ProducerStream &stream);
 #endif
 
 /// The GstCudaMemory of one frame, which lies in `memory` as `layout` says. It behaves as if

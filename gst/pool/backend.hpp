@@ -40,6 +40,9 @@ class Backend {
                       [[maybe_unused]] bool complete) {
     return false;
   }
+  /// How often a thread waited because a slot was mapped for the CPU or copied, where that can be
+  /// known.
+  virtual guint64 transfers() const { return 0; }
   /// Whether stock readers wait themselves for a frame that is not complete.
   virtual bool stock_readers_wait() const { return false; }
 };

@@ -132,6 +132,7 @@ class CudaBackend : public Backend {
     }
   }
 
+  guint64 transfers() const override { return compat::transfers(streams_->producer()); }
   bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
   void check() const override { expect_working_process(); }
 

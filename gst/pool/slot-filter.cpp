@@ -339,6 +339,7 @@ GstStructure *SlotFilter::statistics() const {
   const auto backend = generations_.backend();
   const auto slots = store ? store->counts() : SlotTable::Counts{};
   const auto memory = backend ? backend->name() : "";
+  const auto transfers = backend ? backend->transfers() : 0;
   const auto missing = generations_.slots_missing();
   const auto number = generations_.number();
   const auto pending = store ? store->pending() : 0;  // asks the driver
@@ -372,8 +373,8 @@ GstStructure *SlotFilter::statistics() const {
       G_TYPE_UINT, slots.published, "slots-pending", G_TYPE_UINT, pending, "slots-retired",
       G_TYPE_UINT, slots.retired, "slots-missing", G_TYPE_UINT, missing, "frames", G_TYPE_UINT64,
       state_.frames, "copied", G_TYPE_UINT64, state_.copied, "waited", G_TYPE_UINT64, state_.waited,
-      "dropped", G_TYPE_UINT64, state_.dropped, "write-errors", G_TYPE_UINT64, state_.write_errors,
-      nullptr);
+      "transfers", G_TYPE_UINT64, transfers, "dropped", G_TYPE_UINT64, state_.dropped,
+      "write-errors", G_TYPE_UINT64, state_.write_errors, nullptr);
   gst_structure_take_value(result, "generations", &list);
   return result;
 }

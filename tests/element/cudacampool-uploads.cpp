@@ -29,17 +29,23 @@ class Slots {
   Slots(const Slots &) = delete;
   Slots &operator=(const Slots &) = delete;
 
-  /// A frame of one grey, written by the CPU, which has yet to be uploaded.
-  BufferPtr write(guint8 grey) const {
+  BufferPtr acquire() const {
     GstBuffer *frame = nullptr;
     fail_unless_equals_int(gst_buffer_pool_acquire_buffer(pool_.get(), &frame, nullptr),
                            GST_FLOW_OK);
-    GstMapInfo map;
-    fail_unless(gst_buffer_map(frame, &map, GST_MAP_WRITE));
-    std::memset(map.data, grey, map.size);
-    gst_buffer_unmap(frame, &map);
-    fail_unless(compat::upload_is_due(gst_buffer_peek_memory(frame, 0)));
+    fail_unless(!compat::upload_is_due(gst_buffer_peek_memory(frame, 0)),
+                "what was written last time would be uploaded");
     return BufferPtr(frame);
+  }
+  /// A frame of one grey, written by the CPU, which has yet to be uploaded.
+  BufferPtr write(guint8 grey) const {
+    auto frame = acquire();
+    GstMapInfo map;
+    fail_unless(gst_buffer_map(frame.get(), &map, GST_MAP_WRITE));
+    std::memset(map.data, grey, map.size);
+    gst_buffer_unmap(frame.get(), &map);
+    fail_unless(compat::upload_is_due(gst_buffer_peek_memory(frame.get(), 0)));
+    return frame;
   }
 
  private:
@@ -76,6 +82,28 @@ GST_START_TEST(an_upload_that_a_thread_waits_for_is_counted) {
   const Slots slots(bench);
   for (guint8 grey = 1; grey < 6; ++grey) bench.push(slots.write(grey));
   fail_unless_equals_uint64(bench.count("waited"), compat::readers_wait_for_memory() ? 0 : 5);
+}
+GST_END_TEST
+
+/// A download, an upload, a copy; where they are ours to count.
+GST_START_TEST(transfers_to_the_cpu_and_copies_are_counted) {
+  FenceBench bench("cudacampool name=pool sync-mode=cpu ! cudacamsink");
+  const Slots slots(bench);
+  const auto each = compat::readers_wait_for_memory() ? 0u : 1u;
+  bench.push(1);
+  const auto before = bench.count("transfers");
+  const auto lease = bench.acquire();
+  auto *memory = gst_buffer_peek_memory(gst_cuda_cam_lease_get_buffer(lease.get()), 0);
+  GstMapInfo map;
+  for (int i = 0; i < 3; ++i) {  // once, and then it is there
+    fail_unless(gst_memory_map(memory, &map, GST_MAP_READ));
+    gst_memory_unmap(memory, &map);
+  }
+  fail_unless_equals_uint64(bench.count("transfers"), before + each);
+  const MemoryPtr copied(gst_memory_copy(memory, 0, -1));
+  fail_unless_equals_uint64(bench.count("transfers"), before + 2 * each);
+  bench.push(slots.write(2));  // what was there, and what is now
+  fail_unless_equals_uint64(bench.count("transfers"), before + 4 * each);
 }
 GST_END_TEST
 
@@ -132,6 +160,7 @@ static Suite *cudacampool_uploads_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, what_the_cpu_wrote_is_uploaded_before_a_reader_comes);
   tcase_add_test(tests, an_upload_that_a_thread_waits_for_is_counted);
+  tcase_add_test(tests, transfers_to_the_cpu_and_copies_are_counted);
   tcase_add_test(tests, what_the_cpu_wrote_last_time_does_not_come_over_a_copy);
   tcase_add_test(tests, an_upload_that_fails_costs_the_slot);
   return suite;
