@@ -7,6 +7,7 @@
 #include "cuda/copy.hpp"
 #include "cuda/device-memory.hpp"
 #include "cuda/frame-layout.hpp"
+#include "cuda/mapped-frame.hpp"
 #include "pool/backend.hpp"
 #include "pool/cuda-slot-fence.hpp"
 #include "pool/slot-pool.hpp"
@@ -130,7 +131,7 @@ class CudaBackend : public Backend {
   bool finish(GstBuffer *slot, GstBuffer *source, bool complete) override {
     try {
       return finish_checked(slot, source, complete);
-    } catch (const CudaError &error) {
+    } catch (const std::exception &error) {
       throw WriteError(error.what());
     }
   }
@@ -139,13 +140,23 @@ class CudaBackend : public Backend {
   void check() const override { expect_working_process(); }
 
  private:
+  /// What upstream wrote with the CPU goes to the GPU now: the first reader who maps the frame
+  /// would do it else, on a stream that no fence waits for. Whether there was any.
+  static bool upload(GstBuffer *slot) {
+    auto *memory = gst_buffer_peek_memory(slot, 0);
+    if (!compat::upload_is_due(memory)) return false;
+    const MappedFrame mapped(GST_CUDA_MEMORY_CAST(memory)->info, slot, GST_MAP_READ);
+    return true;
+  }
+
   bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
+    const bool uploaded = !source && upload(slot);
     try {
       // A frame that comes again, from another cudacampool, is in flight since the first time.
       auto *writer = source ? copied_on_ : compat::pending_stream(memory);
-      if (writer && !fence.in_flight()) fence.written_on(writer);
+      if (writer && (uploaded || !fence.in_flight())) fence.written_on(writer);
       // Stock readers wait for the stream that the slot names.
       auto *named = streams_->upstream();
       if (source && named && named != copied_on_) fence.wait_on(named);
@@ -155,7 +166,8 @@ class CudaBackend : public Backend {
       if (source) driver().cuStreamSynchronize.quiet(copied_on_);
       throw;
     }
-    if (!complete || !fence.in_flight()) return false;
+    // Without a stream to upload on, GStreamer waited.
+    if (!complete || !fence.in_flight()) return uploaded && !compat::pending_stream(memory);
     fence.wait();
     compat::set_complete(memory);
     return true;

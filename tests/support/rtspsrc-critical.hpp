@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/// For tests with gst-check, whose macros come last.
 #pragma once
 
 #include <gst/check/gstcheck.h>
