@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Machines and versions side by side."""
 from plots import bars
-from results import SIMULATED, VARIANTS, decode_rows, folders, load, milliseconds, number, provenance, table
+from results import (SIMULATED, VARIANTS, crowd, decode_rows, folders, load, milliseconds, number, provenance,
+                     table)
 
 
 class Missing(Exception):
@@ -83,8 +84,12 @@ def delays_cell(results, what):
                       for name in ('quiet', 'decoder_kept', 'decoder_made_anew'))
 
 
-def lease_cell(results, *keys):
-    return f'{at(figures_of(results, "lease"), *keys) / 1000:.1f}'
+def lease_cell(results, key):
+    return f'{at(figures_of(results, "lease"), "uncontended", key) / 1000:.1f}'
+
+
+def crowd_cell(results, what, key):
+    return f'{crowd(figures_of(results, "lease"))[what][key] / 1000:.1f}'
 
 
 def neighbours_cell(results):
@@ -141,9 +146,9 @@ ROWS = [
     ("the same, instructions a frame without the driver's", instructions_cell),
     ("108,000 frames, the pool's VRAM, MiB: expected / first / last", hour_cell),
     ('copy from another GPU', lambda r: at(figures_of(r, 'copy'), 'other-gpu')),
-    ('lease, us: median', lambda r: lease_cell(r, 'uncontended', 'median')),
-    ('lease, many readers, us: p99', lambda r: lease_cell(r, 'contended', 'lease', 'p99')),
-    ('push, many readers, us: p99', lambda r: lease_cell(r, 'contended', 'push', 'p99')),
+    ('lease, us: median', lambda r: lease_cell(r, 'median')),
+    ('lease, many readers, us: p99', lambda r: crowd_cell(r, 'lease', 'p99')),
+    ('push, many readers, us: p99', lambda r: crowd_cell(r, 'push', 'p99')),
     ('outage, longest wait, ms: median / max', lambda r: wait_cell(r, 'kept')),
     ('the same, stock pipeline to NULL and back', lambda r: wait_cell(r, 'stock')),
     ("outage, others' interval, ms: p99.9 / max", lambda r: others_cell(r, 'kept')),

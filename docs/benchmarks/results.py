@@ -57,6 +57,15 @@ def decode_rows(figures):
              else None) for (streams, variant), value in best.items()]
 
 
+def crowd(figures):
+    """What many readers do to each other, of bench-lease, which once measured one load only."""
+    contended = figures['contended']
+    if 'sinks' not in contended:
+        return {'lease': contended['lease'], 'push': contended['push']}
+    load = contended['sinks']['paced']
+    return {'lease': load['lease'], 'push': load['publish']}
+
+
 def value_of(value):
     return number(value) if isinstance(value, float) else str(value)
 

@@ -154,6 +154,8 @@ void Supervisor::refresh_activity() {
   if (packet == Time{}) return;
   const auto now = Time::clock::now();
   const bool busy = stage_.is_busy();
+  if (const auto due = policy_.deadline(); busy && due && now >= *due)
+    GST_DEBUG_OBJECT(bin_, "a timer starts anew: downstream blocks, the camera is not to blame");
   policy_.packet(generation, busy ? now : packet);
   if (policy_.status() != Status::streaming) return;
   policy_.frame(generation, busy ? now : stage_.last_frame());

@@ -3,16 +3,16 @@
 
 #include <utility>
 
+#include "base/background.hpp"
 #include "cuda/order.hpp"
 
 namespace cudacam {
 namespace {
 
-/// A thread that runs while there is something to release: a host function must not call the
-/// driver, and letting go of a buffer may do anything.
-GThreadPool *releaser(GFunc release) {
-  static GThreadPool *const pool = g_thread_pool_new(release, nullptr, 1, FALSE, nullptr);
-  return pool;
+/// A host function must not call the driver, and letting go of a buffer may do anything.
+Background &releaser() {
+  static auto *const background = new Background;
+  return *background;
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ void Fence::keep(BufferPtr source, CUstream releases) {
   const std::lock_guard lock(mutex_);
   try {
     ready_.wait_on(releases);
-    releaser(release_source);  // made here rather than on the driver's thread
+    releaser();  // made here rather than on the driver's thread
     driver().cuLaunchHostFunc(releases, on_released, static_cast<void *>(this));
   } catch (const CudaError &) {
     dropped = std::move(source);
@@ -118,17 +118,16 @@ void Fence::keep(BufferPtr source, CUstream releases) {
 }
 
 void CUDA_CB Fence::on_released(void *fence) {
-  g_thread_pool_push(releaser(release_source), fence, nullptr);
+  releaser().run([fence] { static_cast<Fence *>(fence)->release_source(); });
 }
 
-void Fence::release_source(gpointer data, gpointer) {
+void Fence::release_source() {
   std::shared_ptr<Fence> self;  // dies last
   BufferPtr source;
-  auto *fence = static_cast<Fence *>(data);
-  const std::lock_guard lock(fence->mutex_);
-  if (--fence->releases_due_) return;  // of a source that is gone already
-  self = std::move(fence->self_);
-  source = std::move(fence->source_);
+  const std::lock_guard lock(mutex_);
+  if (--releases_due_) return;  // of a source that is gone already
+  self = std::move(self_);
+  source = std::move(source_);
 }
 
 void Fence::abandon() {

@@ -72,7 +72,7 @@ class Fence : public std::enable_shared_from_this<Fence> {
 
  private:
   static void CUDA_CB on_released(void *fence);
-  static void release_source(gpointer fence, gpointer);
+  void release_source();
   bool ready_passed();
   bool done_passed();
 

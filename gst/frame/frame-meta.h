@@ -14,8 +14,10 @@ G_BEGIN_DECLS
  * @camera: name of the camera (the `camera-name` property of cudacamsrc, else of cudacampool, else
  *   that element's name); owned by the meta, never %NULL, valid as long as the buffer
  * @connection: how many connections to the camera delivered frames before and including the one
- *   that delivered this frame: 1 for the first, one more after each reconnect; 0 when the source is
- *   not a cudacamsrc
+ *   that delivered this frame: 1 for the first, one more after each reconnect. When the source is
+ *   not a cudacamsrc, a connection is a stream (STREAM_START): one more when the source was
+ *   restarted, by `reconnect-mode=state` of cudacamsink or by the application; 0 when there was no
+ *   STREAM_START
  * @generation: generation of the slots that hold the frame: 1 for the first caps, one more whenever
  *   cudacampool had to make new slots (size or format changed)
  * @sequence: number of the frame at its cudacampool, from 0 whenever that element starts (READY to

@@ -61,11 +61,19 @@ constexpr GstCudaCamLeaseFuncs kWayBack = {
 }  // namespace
 
 void FrameLender::start() {
+  // No frame comes yet, and the threads that bring them are started after us.
+  inlet_ = std::make_shared<Ledger>();
+  caps_ = nullptr;
+  warned_of_foreign_frames_ = false;
+  next_statistics_ = {};
+  camera_.start();
   std::lock_guard lock(lock_);
-  state_ = {};
-  ledger_ = std::make_shared<Ledger>();
-  ledger_->limit(settings_.max_leases);
-  for (const auto &[name, queue_size] : holders_) ledger_->set_queue(name, queue_size);
+  inlet_->limit(settings_.max_leases);
+  for (const auto &[name, queue_size] : holders_) inlet_->set_queue(name, queue_size);
+  {
+    std::lock_guard readers(ledger_lock_);
+    ledger_ = inlet_;
+  }
   started_ = true;
   watch_locked();
   restarter_.start();
@@ -77,7 +85,7 @@ void FrameLender::stop() {
   {
     std::lock_guard lock(lock_);
     if (!std::exchange(started_, false)) return;
-    book = ledger_;
+    book = ledger();
     timeout = settings_.drain_timeout;
   }
   for (const auto &row : book->stop(after(timeout)))
@@ -96,7 +104,7 @@ void FrameLender::watch_locked() {
     watch_->set_timeout(timeout);
   } else if (started_ && settings_.lease_timeout) {
     watch_ = std::make_unique<OverdueWatch>(
-        ledger_, timeout, [this](const LeaseBook::Overdue &overdue) { report(overdue); });
+        ledger(), timeout, [this](const LeaseBook::Overdue &overdue) { report(overdue); });
   }
 }
 
@@ -110,91 +118,25 @@ void FrameLender::report(const LeaseBook::Overdue &overdue) {
 }
 
 std::shared_ptr<Ledger> FrameLender::ledger() const {
-  std::lock_guard lock(lock_);
+  std::lock_guard lock(ledger_lock_);
   return ledger_;
 }
 
 void FrameLender::set_caps(GstCaps *caps) {
   // The way upstream is complete as far as caps have come along it.
-  const auto restarts = settings().reconnect_mode == ReconnectMode::kState;
-  const auto source = restarts ? restarter_.note_route(pad()) : std::string();
-  std::lock_guard lock(lock_);
-  state_.caps = share(caps);
-  if (restarts && !state_.told_by_camera) state_.camera = source;
+  if (restarts_) camera_.set_source(restarter_.note_route(pad()));
+  caps_ = share(caps);
 }
 
 void FrameLender::observe(GstEvent *event) {
-  const bool restarts = settings().reconnect_mode == ReconnectMode::kState;
+  const bool restarts = restarts_;
   joint_.see(pad(), event, restarts);
-  if (restarts) observe_stream(event);
-  const gchar *camera = nullptr;
-  const gchar *reason = nullptr;
-  guint64 connection = 0;
-  gboolean streaming = FALSE;
-  if (!gst_cuda_cam_event_parse_camera(event, &camera, &connection, &streaming, &reason)) return;
-  {
-    std::lock_guard lock(lock_);
-    // Sticky events come again when elements are linked anew.
-    const bool news = state_.connection != connection || state_.streaming != streaming;
-    state_.camera = camera;
-    state_.connection = connection;
-    state_.streaming = streaming;
-    state_.told_by_camera = true;
-    if (!news) return;
-  }
-  GST_INFO_OBJECT(element_, "camera %s: connection %" G_GUINT64_FORMAT " %s", camera, connection,
-                  streaming ? "delivers frames" : "lost");
-  if (streaming)
-    g_signal_emit_by_name(element_, "camera-back", camera, connection);
-  else
-    g_signal_emit_by_name(element_, "camera-lost", camera, reason ? reason : "");
-}
-
-void FrameLender::observe_stream(GstEvent *event) {
-  switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_FLUSH_START:  // a frame of the old stream may still be on its way through us
-    case GST_EVENT_STREAM_START:
-      if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START &&
-          std::exchange(stream_, gst_event_get_seqnum(event)) == gst_event_get_seqnum(event))
-        return;  // told again, to elements linked anew
-      return lost("restarted");
-    case GST_EVENT_EOS:
-      restarter_.note_flow(false);
-      return lost("end of stream");
-    default:
-      return;
-  }
-}
-
-/// With reconnect-mode=state and no cudacamsrc that tells: the stream ended or is given up.
-void FrameLender::lost(const char *reason) {
-  std::string camera;
-  {
-    std::lock_guard lock(lock_);
-    if (state_.told_by_camera || !std::exchange(state_.streaming, FALSE)) return;
-    camera = state_.camera;
-  }
-  GST_INFO_OBJECT(element_, "%s lost: %s", camera.c_str(), reason);
-  g_signal_emit_by_name(element_, "camera-lost", camera.c_str(), reason);
-}
-
-/// Likewise: a frame came.
-void FrameLender::back() {
-  std::string camera;
-  guint64 connection = 0;
-  {
-    std::lock_guard lock(lock_);
-    if (state_.told_by_camera || std::exchange(state_.streaming, TRUE)) return;
-    camera = state_.camera;
-    connection = ++state_.connection;
-  }
-  GST_INFO_OBJECT(element_, "%s: connection %" G_GUINT64_FORMAT, camera.c_str(), connection);
-  g_signal_emit_by_name(element_, "camera-back", camera.c_str(), connection);
+  if (restarts && GST_EVENT_TYPE(event) == GST_EVENT_EOS) restarter_.note_flow(false);
+  camera_.see(event, restarts);
 }
 
 void FrameLender::join(GstBuffer *frame) {
-  if (settings().reconnect_mode == ReconnectMode::kState)
-    joint_.see(pad(), frame, gst_element_get_current_running_time(element_));
+  if (restarts_) joint_.see(pad(), frame, gst_element_get_current_running_time(element_));
 }
 
 gboolean FrameLender::reconnect() {
@@ -218,25 +160,20 @@ gboolean FrameLender::reconnect() {
   return TRUE;
 }
 
+/// Takes no lock that a reader may hold.
 GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
-  std::shared_ptr<Ledger> ledger;
+  if (!inlet_) return GST_FLOW_FLUSHING;
+  if (!caps_) return GST_FLOW_NOT_NEGOTIATED;
+  const auto *meta = gst_buffer_get_cuda_cam_frame_meta(buffer);
+  if (!meta) warn_of_foreign_frame();
+  if (restarts_) {
+    restarter_.note_flow(true);
+    camera_.frame_came(meta ? meta->connection : 0);
+  }
   auto frame = std::make_shared<Frame>();
   frame->buffer = share(buffer);
-  bool restarts = false;
-  {
-    std::lock_guard lock(lock_);
-    ledger = ledger_;
-    restarts = settings_.reconnect_mode == ReconnectMode::kState;
-    frame->caps = share(state_.caps.get());
-  }
-  if (!ledger) return GST_FLOW_FLUSHING;
-  if (!frame->caps) return GST_FLOW_NOT_NEGOTIATED;
-  if (!gst_buffer_get_cuda_cam_frame_meta(buffer)) warn_of_foreign_frame();
-  if (restarts) {
-    restarter_.note_flow(true);
-    back();
-  }
-  if (ledger->publish(std::move(frame)))
+  frame->caps = share(caps_.get());
+  if (inlet_->publish(std::move(frame)))
     g_signal_emit_by_name(element_, "new-frame");
   else
     GST_LOG_OBJECT(element_, "draining, not kept: %" GST_PTR_FORMAT, static_cast<void *>(buffer));
@@ -245,10 +182,7 @@ GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
 }
 
 void FrameLender::warn_of_foreign_frame() {
-  {
-    std::lock_guard lock(lock_);
-    if (std::exchange(state_.warned_of_foreign_frames, true)) return;
-  }
+  if (std::exchange(warned_of_foreign_frames_, true)) return;
   GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS,
                       ("The frames do not come from a cudacampool, so each lease holds memory that "
                        "belongs to an upstream element: put cudacampool before cudacamsink."),
@@ -256,12 +190,10 @@ void FrameLender::warn_of_foreign_frame() {
 }
 
 void FrameLender::notify_statistics_when_due() {
-  {
-    std::lock_guard lock(lock_);
-    const auto now = Clock::now();
-    if (!settings_.statistics_interval || now < state_.next_statistics) return;
-    state_.next_statistics = after(settings_.statistics_interval);
-  }
+  const GstClockTime interval = statistics_interval_;
+  const auto now = Clock::now();
+  if (!interval || now < next_statistics_) return;
+  next_statistics_ = now + std::chrono::nanoseconds(limited(interval));
   g_object_notify(G_OBJECT(element_), "statistics");
 }
 
@@ -312,6 +244,7 @@ GstSample *FrameLender::pull_sample(GstClockTime timeout) {
 }
 
 gboolean FrameLender::add_holder(const gchar *holder, guint queue_size, GError **error) {
+  Discarded discarded;  // dies after the lock is gone
   std::lock_guard lock(lock_);
   if (!holders_.emplace(holder, queue_size).second) {
     g_set_error(error, GST_CUDA_CAM_LEASE_ERROR, GST_CUDA_CAM_LEASE_ERROR_EXISTS,
@@ -319,7 +252,7 @@ gboolean FrameLender::add_holder(const gchar *holder, guint queue_size, GError *
                 holder);
     return FALSE;
   }
-  if (ledger_) ledger_->set_queue(holder, queue_size);
+  if (const auto book = ledger()) discarded = book->set_queue(holder, queue_size);
   return TRUE;
 }
 
@@ -327,7 +260,7 @@ void FrameLender::remove_holder(const gchar *holder) {
   Discarded discarded;  // dies after the lock is gone
   std::lock_guard lock(lock_);
   holders_.erase(holder);
-  if (ledger_) discarded = ledger_->set_queue(holder, 0);
+  if (const auto book = ledger()) discarded = book->set_queue(holder, 0);
 }
 
 GstStructure *FrameLender::drain(GstClockTime timeout) {
@@ -351,15 +284,8 @@ guint FrameLender::revoke(const gchar *holder) {
 
 GstStructure *FrameLender::statistics() {
   auto *fields = gst_structure_new_empty("application/x-cudacam-sink-statistics");
-  std::shared_ptr<Ledger> book;
-  {
-    std::lock_guard lock(lock_);
-    book = ledger_;
-    gst_structure_set(fields, "camera", G_TYPE_STRING, state_.camera.c_str(), "connection",
-                      G_TYPE_UINT64, state_.connection, "streaming", G_TYPE_BOOLEAN,
-                      state_.streaming, nullptr);
-  }
-  add_lease_statistics(fields, book.get());
+  camera_.describe(fields);
+  add_lease_statistics(fields, ledger().get());
   return fields;
 }
 
@@ -387,9 +313,12 @@ SinkSettings FrameLender::settings() const {
 }
 
 void FrameLender::set_settings(const SinkSettings &settings) {
+  Discarded discarded;  // dies after the lock is gone
   std::lock_guard lock(lock_);
   settings_ = settings;
-  if (ledger_) ledger_->limit(settings_.max_leases);
+  restarts_ = settings.reconnect_mode == ReconnectMode::kState;
+  statistics_interval_ = settings.statistics_interval;
+  if (const auto book = ledger()) discarded = book->limit(settings_.max_leases);
   watch_locked();
 }
 

@@ -6,12 +6,15 @@
 #include <gst/base/gstbasesink.h>
 #include <gst/gst.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 
+#include "base/patient-mutex.hpp"
 #include "base/ptr.hpp"
+#include "lease/camera-view.hpp"
 #include "lease/lease.h"
 #include "lease/ledger.hpp"
 #include "lease/overdue-watch.hpp"
@@ -25,7 +28,7 @@ namespace cudacam {
 class FrameLender {
  public:
   /// `element` is borrowed and outlives this; messages and log lines are its.
-  explicit FrameLender(GstElement *element) : element_(element) {}
+  explicit FrameLender(GstElement *element) : element_(element), camera_(element) {}
 
   /// The pad that frames come to.
   GstPad *pad() const { return GST_BASE_SINK_PAD(element_); }
@@ -65,39 +68,36 @@ class FrameLender {
   void set_settings(const SinkSettings &settings);
 
  private:
-  /// What is true of the camera while frames are lent.
-  struct State {
-    CapsPtr caps;
-    std::string camera;
-    guint64 connection = 0;
-    gboolean streaming = FALSE;
-    bool told_by_camera = false;  // a cudacamsrc is upstream
-    bool warned_of_foreign_frames = false;
-    Ledger::Clock::time_point next_statistics{};
-  };
-
   std::shared_ptr<Ledger> ledger() const;
   void watch_locked();
-  void observe_stream(GstEvent *event);
-  void lost(const char *reason);
-  void back();
   void report(const LeaseBook::Overdue &overdue);
   void warn_of_foreign_frame();
   void notify_statistics_when_due();
 
   GstElement *const element_;
-  // Guards all below, before the ledger's and the watch's locks; never held while calling out.
+  CameraView camera_;
+
+  // Guards what follows, before all other locks; never held while calling out.
   mutable std::mutex lock_;
   SinkSettings settings_;                 // any time
   std::map<std::string, guint> holders_;  // any time: GstCudaCamHolders and their queues' sizes
-  State state_;                           // while started
-  std::shared_ptr<Ledger> ledger_;        // from the first start on; leases keep it beyond that
   std::unique_ptr<OverdueWatch> watch_;   // while started, from the first lease-timeout on
   bool started_ = false;
 
-  // Of the streaming thread:
+  // Each reader takes it for each lease, and who brings the frames does not.
+  mutable PatientMutex ledger_lock_;
+  std::shared_ptr<Ledger> ledger_;  // from the first start on; leases keep it beyond that
+
+  // Of settings_, for the streaming thread.
+  std::atomic<bool> restarts_{SinkSettings().reconnect_mode == ReconnectMode::kState};
+  std::atomic<GstClockTime> statistics_interval_{SinkSettings().statistics_interval};
+
+  // Of the streaming thread, and of start(), which runs while there is none:
+  std::shared_ptr<Ledger> inlet_;  // the same ledger
+  CapsPtr caps_;
+  bool warned_of_foreign_frames_ = false;
+  Ledger::Clock::time_point next_statistics_{};
   StreamJoint joint_;
-  guint32 stream_ = GST_SEQNUM_INVALID;
 
   SourceRestarter restarter_;
 };

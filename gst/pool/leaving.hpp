@@ -17,8 +17,7 @@ namespace cudacam {
 class Leaving : public std::enable_shared_from_this<Leaving> {
  public:
   gsize bytes() const;
-  /// Runs `free`, which frees so many bytes, on a thread of its own. At the end of the process what
-  /// is still to be done gets a second.
+  /// Runs `free`, which frees so many bytes, on a Background of its own.
   void run(gsize bytes, std::function<void()> free);
   /// Whether all is gone before so much time has passed.
   bool wait(std::chrono::milliseconds limit) const;

@@ -161,10 +161,18 @@ bool SlotFilter::propose_allocation(GstQuery *query) {
 }
 
 void SlotFilter::observe(GstEvent *event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) {
+    const auto stream = gst_event_get_seqnum(event);
+    std::lock_guard lock(lock_);
+    // Told again, to elements linked anew.
+    if (std::exchange(state_.stream, stream) != stream) state_.stream_is_new = true;
+    return;
+  }
   const gchar *camera = nullptr;
   guint64 connection = 0;
   if (!gst_cuda_cam_event_parse_camera(event, &camera, &connection, nullptr, nullptr)) return;
   std::lock_guard lock(lock_);
+  state_.told_by_camera = true;
   state_.camera = camera;
   state_.connection = connection;
 }
@@ -259,6 +267,7 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
     std::unique_lock lock(lock_);
     const auto sequence = state_.frames++;
     const auto camera = camera_locked();
+    if (std::exchange(state_.stream_is_new, false) && !state_.told_by_camera) ++state_.connection;
     const auto connection = state_.connection;
     lock.unlock();
 

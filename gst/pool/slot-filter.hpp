@@ -51,7 +51,7 @@ class SlotFilter {
   bool propose_allocation(GstQuery *query);
   /// Takes note of what downstream answered.
   void decide_allocation(GstQuery *query);
-  /// Takes note of what cudacamsrc says of its camera.
+  /// Takes note of what cudacamsrc says of its camera, and of where other streams begin.
   void observe(GstEvent *event);
   /// Whether an error was reported: no frame is taken any more.
   bool failed() const;
@@ -75,6 +75,9 @@ class SlotFilter {
     GstVideoInfo info{};
     std::string camera;  // of the source upstream; empty when it does not say
     guint64 connection = 0;
+    bool told_by_camera = false;  // a cudacamsrc is upstream and counts; otherwise streams count
+    guint32 stream = GST_SEQNUM_INVALID;
+    bool stream_is_new = false;  // no frame of it came yet
     guint64 frames = 0;
     guint64 copied = 0;
     guint64 waited = 0;

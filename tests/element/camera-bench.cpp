@@ -9,6 +9,7 @@
 // Last: its macros (fail) are words of the standard library.
 #include <gst/check/gstcheck.h>
 #include "frame/camera-event.h"
+#include "rtspsrc-critical.hpp"
 
 namespace cudacam::test {
 namespace {
@@ -42,18 +43,6 @@ FrameReading read_luma(const GstVideoFrame &frame) {
       upper[static_cast<std::size_t>(y) * width + x] = static_cast<uint8_t>(line[x] >> shift);
   }
   return read_frame_number({upper.data(), width, width, height});
-}
-
-/// rtspsrc 1.22 to 1.24, when a connection breaks just while it is closed. Every other critical
-/// fails the test, by gst-check itself.
-void expect_rtspsrc_critical() {
-  g_log_set_always_fatal(GLogLevelFlags(G_LOG_FATAL_MASK));
-  gst_check_add_log_filter(
-      "GStreamer", G_LOG_LEVEL_CRITICAL,
-      g_regex_new("gst_event_set_seqnum: assertion", GRegexCompileFlags(0), GRegexMatchFlags(0),
-                  nullptr),
-      [](const char *, GLogLevelFlags, const char *, gpointer) -> gboolean { return TRUE; },
-      nullptr, nullptr);
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ GST_START_TEST(frames_say_where_they_come_from) {
   const auto alone = bench.pass(1);
   const auto *meta = gst_buffer_get_cuda_cam_frame_meta(alone.get());
   fail_unless_equals_string(meta->camera, "front-door");
-  fail_unless_equals_uint64(meta->connection, 0);
+  fail_unless_equals_uint64(meta->connection, 1);
   fail_unless_equals_uint64(meta->generation, 1);
   fail_unless_equals_uint64(meta->sequence, 0);
   fail_unless(!GST_CLOCK_TIME_IS_VALID(meta->capture_time));

@@ -81,6 +81,7 @@ class TestCamera::Impl {
   void stop();
   void close(CloseMode mode);
   void freeze(bool frozen);
+  void freeze_after(CameraRequest request) { last_request_ = request; }
   void set_resolution(int width, int height);
   void send_eos();
   void require_password(const std::string &user, const std::string &password);
@@ -97,7 +98,7 @@ class TestCamera::Impl {
 
  private:
   static void on_client(GstRTSPServer *, GstRTSPClient *client, gpointer self);
-  static GstRTSPStatusCode on_describe(GstRTSPClient *, GstRTSPContext *, gpointer self);
+  static GstRTSPStatusCode on_request(Impl *self, CameraRequest request);
   static void on_media(GstRTSPMediaFactory *, GstRTSPMedia *media, gpointer self);
   ObjectPtr<GstRTSPServer> make_server();
   void mount();
@@ -116,6 +117,7 @@ class TestCamera::Impl {
   GSource *listener_ = nullptr;            // while listening
   std::list<WeakMedia> media_;
   unsigned refusal_ = 0;
+  std::optional<CameraRequest> last_request_;  // to be answered before it freezes
   CommandLoop loop_;
 };
 
@@ -197,6 +199,7 @@ void TestCamera::Impl::close(CloseMode mode) {
 }
 
 void TestCamera::Impl::freeze(bool frozen) {
+  last_request_.reset();
   feed_.set_frozen(frozen);
   loop_.hold(frozen);
 }
@@ -239,12 +242,36 @@ void TestCamera::Impl::reconfigure(const std::function<void(TestCameraOptions &)
 }
 
 void TestCamera::Impl::on_client(GstRTSPServer *, GstRTSPClient *client, gpointer self) {
-  g_signal_connect(client, "pre-describe-request", G_CALLBACK(on_describe), self);
+  const auto connect = [&](const char *signal, auto handler) {
+    g_signal_connect(client, signal, G_CALLBACK(handler), self);
+  };
+  using Code = GstRTSPStatusCode;
+  connect(
+      "pre-options-request", +[](GstRTSPClient *, GstRTSPContext *, Impl *impl) -> Code {
+        return on_request(impl, CameraRequest::kOptions);
+      });
+  connect(
+      "pre-describe-request", +[](GstRTSPClient *, GstRTSPContext *, Impl *impl) -> Code {
+        const auto code = on_request(impl, CameraRequest::kDescribe);
+        return impl->refusal_ ? Code(impl->refusal_) : code;
+      });
+  connect(
+      "pre-setup-request", +[](GstRTSPClient *, GstRTSPContext *, Impl *impl) -> Code {
+        return on_request(impl, CameraRequest::kSetup);
+      });
+  connect(
+      "pre-play-request", +[](GstRTSPClient *, GstRTSPContext *, Impl *impl) -> Code {
+        return on_request(impl, CameraRequest::kPlay);
+      });
 }
 
-GstRTSPStatusCode TestCamera::Impl::on_describe(GstRTSPClient *, GstRTSPContext *, gpointer self) {
-  const unsigned refusal = static_cast<Impl *>(self)->refusal_;
-  return refusal ? GstRTSPStatusCode(refusal) : GST_RTSP_STS_OK;
+// The answer leaves before the loop looks for anything else.
+GstRTSPStatusCode TestCamera::Impl::on_request(Impl *self, CameraRequest request) {
+  if (self->last_request_ == request) {
+    self->last_request_.reset();
+    self->freeze(true);
+  }
+  return GST_RTSP_STS_OK;
 }
 
 // A factory serves the options that it was made from, and shares one stream among its clients; a
@@ -317,6 +344,14 @@ void TestCamera::freeze() {
 
 void TestCamera::unfreeze() {
   impl_->loop().run([this] { impl_->freeze(false); });
+}
+
+void TestCamera::freeze_after(CameraRequest request) {
+  impl_->loop().run([=] { impl_->freeze_after(request); });
+}
+
+bool TestCamera::is_frozen() const {
+  return impl_->feed().frozen();
 }
 
 void TestCamera::stop() {

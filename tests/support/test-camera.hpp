@@ -24,6 +24,9 @@ enum class CameraCodec {
 std::optional<CameraCodec> codec_from_string(const std::string &name);
 const char *to_string(CameraCodec codec);
 
+/// What a client asks on its way to a stream, in this order.
+enum class CameraRequest { kOptions, kDescribe, kSetup, kPlay };
+
 struct TestCameraOptions {
   std::string address = "127.0.0.1";
   int network = -1;  // descriptor of the network namespace it lives in; -1: that of the process
@@ -73,6 +76,10 @@ class TestCamera {
   /// answered: neither frames nor RTCP nor RTSP. A frame already in the encoder may still leave.
   void freeze();
   void unfreeze();
+  /// Answers the next such request and then freezes, so that what the client asks next stays
+  /// unanswered.
+  void freeze_after(CameraRequest request);
+  bool is_frozen() const;
   /// Closes connections and the port, as if the camera had lost its power in an orderly way.
   void stop();
   /// Listens again on the same port, not frozen. No effect while listening.
