@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 
-from results import OUTAGE_STOCK, VARIANTS, decode_rows
+from results import OUTAGE_STOCK, VARIANTS, crowd, decode_rows
 
 STATUS = {'streaming': '#2a9d5c', 'waiting-first-frame': '#9bc53d', 'connecting': '#e9c46a',
           'closing': '#f4a261', 'backoff': '#e76f51', 'failed': '#9e2a2b', 'stopped': '#888888'}
@@ -158,10 +158,11 @@ def copy_bars(result):
 
 
 def lease_bars(result):
-    contended = result['figures']['contended']
-    series = {'a lease, nobody else there': result['figures']['uncontended'],
-              f'a lease, {contended["readers"]} readers': contended['lease'],
-              f'a frame pushed, {contended["readers"]} readers': contended['push']}
+    figures = result['figures']
+    readers = figures['contended']['readers']
+    series = {'a lease, nobody else there': figures['uncontended'],
+              f'a lease, {readers} readers': crowd(figures)['lease'],
+              f'a frame pushed, {readers} readers': crowd(figures)['push']}
     return bars([(name, *(row[key] / 1000 for key in ('median', 'p99', 'longest')))
                  for name, row in series.items()], ['median', 'p99', 'longest'], 'us',
                 'set logscale y\nset yrange [0.1:*]\n')

@@ -4,7 +4,8 @@
 
 report.py                        writes both; the plots take gnuplot
 report.py --check                exits 1 when benchmarks.md is not what the results say; no gnuplot
-report.py --import FILE NAME     first unpacks results of tests/gpu/run (.tar.gz) to the folder NAME
+report.py --import FILE NAME     first unpacks results of tests/gpu/run (.tar.gz) to the folder NAME; those of
+                                 one machine and day, made with --only in several runs, add up
 report.py --timeline RUN OUT     draws one run (of the demo, or of the soak) as a page OUT
 
 A folder of results holds JSON as tests/bench/run, tests/stress/soak and tests/gpu/run write it.
@@ -83,14 +84,36 @@ def report():
     return page('gst-cudacam: benchmarks', body)
 
 
+def same_run(one, other):
+    """Whether two results are of one machine, on one day."""
+    keys = ('gpu', 'driver', 'gstreamer', 'simulated')
+    return ([one['machine'][key] for key in keys] == [other['machine'][key] for key in keys]
+            and one['machine']['date'][:10] == other['machine']['date'][:10])
+
+
+def joined(before, tests):
+    """The tests of a run in parts, each with `--only`: a part that is run again replaces the earlier one."""
+    again = {row['part'] for row in tests['tests']}
+    rows = [row for row in before['tests'] if row['part'] not in again] + tests['tests']
+    counts = {outcome: sum(row['outcome'] == outcome for row in rows)
+              for outcome in ('passed', 'failed', 'skipped')}
+    return {**tests, **counts, 'tests': rows}
+
+
 def unpack(archive, name):
     target = HERE / name
     target.mkdir(exist_ok=True)
     with tarfile.open(archive) as packed:
         for member in packed.getmembers():
-            if member.isfile() and member.name.endswith(('.json', '.txt')):
-                (target / pathlib.Path(member.name).name).write_bytes(
-                    packed.extractfile(member).read())
+            if not member.isfile() or not member.name.endswith(('.json', '.txt')):
+                continue
+            path = target / pathlib.Path(member.name).name
+            text = packed.extractfile(member).read().decode()
+            if path.name == 'tests.json' and path.exists():
+                before, tests = json.loads(path.read_text()), json.loads(text)
+                if same_run(before, tests):
+                    text = json.dumps(joined(before, tests), indent=1) + '\n'
+            path.write_text(text)
 
 
 def main():

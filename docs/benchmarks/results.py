@@ -14,7 +14,9 @@ VARIANTS = {
     'quiet': 'no outage', 'kept': 'gst-cudacam',
     'recreated': 'gst-cudacam, decoder made anew each time',
 }
-UNITS = {'lease': 'Times in ns.', 'reconnect-neighbours': 'Times in ms.', 'reconnect-return': 'Times in ms.'}
+UNITS = {'cost': 'Times in us a frame; what only the pool does is pool-minus-stock.',
+         'hour': 'Memory in bytes.', 'lease': 'Times in ns.',
+         'reconnect-neighbours': 'Times in ms.', 'reconnect-return': 'Times in ms.'}
 OUTAGE_STOCK = 'stock: pipeline to NULL and back'
 
 
@@ -53,6 +55,15 @@ def decode_rows(figures):
     best = {(row['streams'], row['variant']): max(row['frames']) for row in rows}
     return [(streams, variant, value, value / best[streams, 'stock'] if best.get((streams, 'stock'))
              else None) for (streams, variant), value in best.items()]
+
+
+def crowd(figures):
+    """What many readers do to each other, of bench-lease, which once measured one load only."""
+    contended = figures['contended']
+    if 'sinks' not in contended:
+        return {'lease': contended['lease'], 'push': contended['push']}
+    load = contended['sinks']['paced']
+    return {'lease': load['lease'], 'push': load['publish']}
 
 
 def value_of(value):

@@ -85,4 +85,12 @@ void set_complete(GstMemory *) {
 
 #endif
 
+bool upload_is_due(GstMemory *memory) {
+  return GST_MEMORY_FLAG_IS_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
+}
+
+void forget_upload(GstMemory *memory) {
+  GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
+}
+
 }  // namespace cudacam::compat

@@ -53,6 +53,11 @@ bool readers_wait_for_memory();
 /// The stream that may still write `memory`, as its producer left it; null when it is complete.
 CUstream pending_stream(GstMemory *memory);
 
+/// Whether the CPU wrote `memory`, and whoever maps it next for the GPU is to upload that.
+bool upload_is_due(GstMemory *memory);
+/// What the CPU wrote is not wanted any more.
+void forget_upload(GstMemory *memory);
+
 /// Nothing writes `memory` any more: readers need not wait for it.
 void set_complete(GstMemory *memory);
 

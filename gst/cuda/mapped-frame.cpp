@@ -44,12 +44,13 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
                             static_cast<int>(meta->height), info)
            : same_or_larger(GST_VIDEO_INFO_FORMAT(layout), layout->width, layout->height, info);
   if (!fits) throw std::runtime_error("the frame is not what its caps say");
-  // Memory that cannot be mapped for writing GStreamer replaces, in the buffer, by a copy.
-  const auto *memory = gst_buffer_peek_memory(buffer, 0);
-  if (gst_video_frame_map(&frame_, layout, buffer, access)) {
-    if (gst_buffer_peek_memory(buffer, 0) == memory) return;
-    gst_video_frame_unmap(&frame_);
-  }
+  // Memory that cannot be mapped GStreamer replaces, in the buffer, by a copy.
+  MemoryPtr memory(gst_buffer_get_memory(buffer, 0));
+  const bool mapped = gst_video_frame_map(&frame_, layout, buffer, access);
+  const bool replaced = gst_buffer_peek_memory(buffer, 0) != memory.get();
+  if (mapped && !replaced) return;
+  if (mapped) gst_video_frame_unmap(&frame_);
+  if (replaced) gst_buffer_replace_memory(buffer, 0, memory.release());
   if (context_) {
     // GStreamer says only that it failed: asks the driver for something, in case it is gone.
     const ContextScope scope(context_);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "cuda/kernel-image.hpp"
 #include "cuda/per-context.hpp"
 
 #define GST_CAT_DEFAULT cudacam::cuda_category()
@@ -35,10 +34,9 @@ void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count, CUstr
 
 }  // namespace
 
-std::shared_ptr<PlaneCopier> PlaneCopier::of(GstCudaContext *context) {
+std::shared_ptr<PlaneCopier> PlaneCopier::of(GstCudaContext *context, const void *image) {
   static PerContext<PlaneCopier> copiers;
-  return copiers.of(context,
-                    [&] { return std::make_shared<PlaneCopier>(context, kernel_image()); });
+  return copiers.of(context, [&] { return std::make_shared<PlaneCopier>(context, image); });
 }
 
 PlaneCopier::PlaneCopier(GstCudaContext *context, const void *image) : context_(share(context)) {

@@ -6,6 +6,7 @@
 
 #include "cuda/context.hpp"
 #include "cuda/driver.hpp"
+#include "cuda/kernel-image.hpp"
 #include "kernels/copy_frames.hpp"
 
 namespace cudacam {
@@ -14,8 +15,10 @@ namespace cudacam {
 /// kernel; by one cuMemcpy2DAsync each where the kernel cannot be had. From any thread.
 class PlaneCopier {
  public:
-  /// The copier of `context`: made for whoever asks first, gone with its last user.
-  static std::shared_ptr<PlaneCopier> of(GstCudaContext *context);
+  /// The copier of `context`: made for whoever asks first, with that one's image, and gone with its
+  /// last user.
+  static std::shared_ptr<PlaneCopier> of(GstCudaContext *context,
+                                         const void *image = kernel_image());
 
   /// `image` is for cuModuleLoadData; null when there is none. A driver that does not take it is
   /// no error: it is logged, and the driver copies.

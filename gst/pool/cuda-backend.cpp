@@ -7,6 +7,7 @@
 #include "cuda/copy.hpp"
 #include "cuda/device-memory.hpp"
 #include "cuda/frame-layout.hpp"
+#include "cuda/mapped-frame.hpp"
 #include "pool/backend.hpp"
 #include "pool/cuda-slot-fence.hpp"
 #include "pool/slot-pool.hpp"
@@ -88,10 +89,6 @@ class CudaBackend : public Backend {
  public:
   explicit CudaBackend(GstCudaContext *context)
       : context_(share(context)), streams_(std::make_shared<WriteStreams>(context)) {}
-  ~CudaBackend() override {
-    // The driver is not to be called any more, not even to end the context.
-    if (process_error()) (void)context_.release();
-  }
 
   std::string name() const override {
     return "CUDA device " + std::to_string(device_of(context_.get()));
@@ -130,7 +127,7 @@ class CudaBackend : public Backend {
   bool finish(GstBuffer *slot, GstBuffer *source, bool complete) override {
     try {
       return finish_checked(slot, source, complete);
-    } catch (const CudaError &error) {
+    } catch (const std::exception &error) {
       throw WriteError(error.what());
     }
   }
@@ -139,13 +136,23 @@ class CudaBackend : public Backend {
   void check() const override { expect_working_process(); }
 
  private:
+  /// What upstream wrote with the CPU goes to the GPU now: the first reader who maps the frame
+  /// would do it else, on a stream that no fence waits for. Whether there was any.
+  static bool upload(GstBuffer *slot) {
+    auto *memory = gst_buffer_peek_memory(slot, 0);
+    if (!compat::upload_is_due(memory)) return false;
+    const MappedFrame mapped(GST_CUDA_MEMORY_CAST(memory)->info, slot, GST_MAP_READ);
+    return true;
+  }
+
   bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
+    const bool uploaded = !source && upload(slot);
     try {
       // A frame that comes again, from another cudacampool, is in flight since the first time.
       auto *writer = source ? copied_on_ : compat::pending_stream(memory);
-      if (writer && !fence.in_flight()) fence.written_on(writer);
+      if (writer && (uploaded || !fence.in_flight())) fence.written_on(writer);
       // Stock readers wait for the stream that the slot names.
       auto *named = streams_->upstream();
       if (source && named && named != copied_on_) fence.wait_on(named);
@@ -155,7 +162,8 @@ class CudaBackend : public Backend {
       if (source) driver().cuStreamSynchronize.quiet(copied_on_);
       throw;
     }
-    if (!complete || !fence.in_flight()) return false;
+    // Without a stream to upload on, GStreamer waited.
+    if (!complete || !fence.in_flight()) return uploaded && !compat::pending_stream(memory);
     fence.wait();
     compat::set_complete(memory);
     return true;
@@ -174,7 +182,7 @@ struct CudaSide::Impl {
   GstElement *element;         // borrowed: it owns us
   std::recursive_mutex mutex;  // guards `context`; recursive, since asking the neighbours for a
                                // context comes back through set_context()
-  GstCudaContext *context = nullptr;
+  GstCudaContext *context = nullptr;  // outlives every backend on it
 };
 
 CudaSide::CudaSide(GstElement *element) : impl_(new Impl{element, {}, nullptr}) {

@@ -45,7 +45,10 @@ class CudaSlotFence : public SlotFence {
 
   Readiness readiness(Writer writer) override;
   void order(Writer writer) override { fence_->order_writer(stream_of(writer)); }
-  void begin_write() override { fence_->begin_write(); }
+  void begin_write(GstMemory *memory) override {
+    compat::forget_upload(memory);
+    fence_->begin_write();
+  }
   bool pending() override { return fence_->pending(nullptr) != Fence::Pending::kNothing; }
   void settle() noexcept override { fence_->settle(); }
   GstCudaCamFence *handle() const override { return handle_; }

@@ -21,8 +21,9 @@ class SlotFence {
   virtual Readiness readiness(Writer writer) = 0;
   /// Makes `writer` wait, on the GPU, for what stands in its way; after Readiness::kAfterWait.
   virtual void order(Writer writer) = 0;
-  /// The slot is about to be written: what readers wait for is not its last content any more.
-  virtual void begin_write() = 0;
+  /// The slot is about to be written: neither what readers wait for nor what the CPU wrote is its
+  /// last content any more.
+  virtual void begin_write(GstMemory *memory) = 0;
   /// Whether a GPU still works on the slot.
   virtual bool pending() = 0;
   /// Blocks until it does not.

@@ -209,7 +209,7 @@ BufferPtr Store::take(Writer writer) {
   if (!choice) return wrap(MemoryPtr(gst_memory_ref(overflow_.get())));
   auto &slot = slots_[choice->slot];
   if (choice->wait) slot.fence->order(writer);
-  if (slot.fence) slot.fence->begin_write();
+  if (slot.fence) slot.fence->begin_write(slot.identity);
   MemoryPtr memory;
   {
     std::lock_guard lock(mutex_);

@@ -26,6 +26,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "base/patient-mutex.hpp"
 #include "base/ptr.hpp"
 #include "pool/account.hpp"
 #include "pool/leaving.hpp"
@@ -169,7 +170,7 @@ class Store : public std::enable_shared_from_this<Store> {
   // mutex_, which readers want, and a free slot that only one thread can take has no new readers
   // meanwhile.
   std::mutex taking_;
-  mutable std::mutex mutex_;  // guards all below; never held while calling out
+  mutable PatientMutex mutex_;  // guards all below; never held while calling out
   guint64 generation_;
   bool superseded_ = false;
   std::exception_ptr error_;

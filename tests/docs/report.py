@@ -16,6 +16,26 @@ SKIPPED = 77
 project, soak = pathlib.Path(sys.argv[1]), sys.argv[2:]
 script = project / 'docs/benchmarks/report.py'
 subprocess.run([sys.executable, script, '--check'], check=True)
+
+
+def results_of_parts_add_up():
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(script.parent))
+    import report
+
+    def run(date, *rows):
+        machine = {'gpu': 'G', 'driver': '1', 'gstreamer': '1.22', 'simulated': False, 'date': f'{date} 10:00 UTC'}
+        return {'machine': machine, 'passed': 9, 'failed': 9, 'skipped': 9,
+                'tests': [{'part': part, 'name': name, 'outcome': outcome} for part, name, outcome in rows]}
+    first = run('2026-01-01', ('tests', 'a', 'passed'), ('tests', 'b', 'failed'), ('bench', 'all', 'passed'))
+    again = run('2026-01-01', ('tests', 'b', 'passed'), ('soak', 'long', 'skipped'))
+    both = report.joined(first, again)
+    assert [row['name'] for row in both['tests']] == ['all', 'b', 'long'], both
+    assert (both['passed'], both['failed'], both['skipped']) == (2, 0, 1), both
+    assert report.same_run(first, again) and not report.same_run(first, run('2026-01-02'))
+
+
+results_of_parts_add_up()
 if not shutil.which('gnuplot'):
     print('skipped: no gnuplot here')
     sys.exit(SKIPPED)

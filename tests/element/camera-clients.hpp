@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "rtspsrc-critical.hpp"
 #include "test-client.hpp"
 
 #include <gst/check/gstcheck.h>
@@ -21,6 +22,7 @@ inline TestCameraOptions small_picture() {
 }
 
 inline PlayingClient::Settings settings_for(const TestCamera &camera) {
+  expect_rtspsrc_critical();
   PlayingClient::Settings settings;
   settings.location = camera.url();
   return settings;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cuda/copy.hpp"
+#include "cuda/mapped-frame.hpp"
 #include "cuda/stream.hpp"
 #include "foreign-bench.hpp"
 #include "support/check-main.hpp"
@@ -79,6 +80,27 @@ GST_START_TEST(a_frame_smaller_than_its_caps_is_refused) {
 }
 GST_END_TEST
 
+/// GStreamer maps a copy of memory that it cannot map, and puts it into the buffer: what was
+/// written there would not be in the slot.
+GST_START_TEST(a_frame_is_never_mapped_as_a_copy_of_itself) {
+  const auto context = make_context();
+  const auto info = info_of("NV12", 64, 48);
+  const auto frame = stock_frame(context.get(), info);
+  auto *memory = gst_buffer_peek_memory(frame.get(), 0);
+  const BufferPtr other(gst_buffer_new());
+  gst_buffer_append_memory(other.get(), gst_memory_ref(memory));  // of two: not to be written
+  std::string said;
+  try {
+    const cudacam::MappedFrame mapped(info, frame.get(), GST_MAP_WRITE);
+  } catch (const std::runtime_error &error) {
+    said = error.what();
+  }
+  fail_unless(said.find("cannot be mapped") != std::string::npos, "%s", said.c_str());
+  fail_unless(gst_buffer_peek_memory(frame.get(), 0) == memory, "it was replaced");
+  const cudacam::MappedFrame read(info, frame.get(), GST_MAP_READ);
+}
+GST_END_TEST
+
 GST_START_TEST(the_source_lives_until_the_copy_is_done) {
   const SimulatedDriver simulated;
   if (!simulated) return;  // nothing else holds a stream
@@ -126,6 +148,7 @@ static Suite *cudacampool_source_suite() {
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, a_frame_smaller_than_its_caps_is_refused);
+  tcase_add_test(tests, a_frame_is_never_mapped_as_a_copy_of_itself);
   tcase_add_test(tests, the_source_lives_until_the_copy_is_done);
   tcase_add_test(tests, after_a_failure_nothing_reads_the_source);
   return suite;

@@ -64,7 +64,7 @@ class FakeFence : public SlotFence {
     return reachable_ ? Readiness::kAfterWait : Readiness::kNotYet;
   }
   void order(Writer) override { slot_.readers = 0; }
-  void begin_write() override {}
+  void begin_write(GstMemory *) override {}
   bool pending() override { return slot_.readers; }
   void settle() noexcept override {}
   GstCudaCamFence *handle() const override { return handle_; }
