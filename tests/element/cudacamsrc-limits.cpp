@@ -124,6 +124,29 @@ GST_START_TEST(an_outage_that_is_too_long_is_one_error) {
 }
 GST_END_TEST
 
+/// With all timers off nothing wakes the element while frames flow; that they did counts all the
+/// same.
+GST_START_TEST(a_camera_that_had_flowed_is_tried_again_at_once) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "retry-min-delay=10000000000 retry-max-delay=1000000000");
+  bench.play();
+  bench.wait_connection(1);
+  const auto enough = g_get_monotonic_time() + G_USEC_PER_SEC;
+  bench.wait("frames for twice as long as it takes",
+             [&](const auto &) { return g_get_monotonic_time() >= enough; });
+  bench.wait_frames(1);
+  camera.close_connections();
+  bench.wait_connection(2);
+  bench.set_state(GST_STATE_NULL);
+  // None, or up to a fifth of the first one.
+  const std::string waiting = "status=(string)backoff", delay = "delay=(guint64)";
+  for (auto from = bench.everything.find(waiting); from != std::string::npos;
+       from = bench.everything.find(waiting, from + 1))
+    fail_unless(std::stoull(bench.everything.substr(bench.everything.find(delay, from) +
+                                                    delay.size())) <= 2 * GST_SECOND);
+}
+GST_END_TEST
+
 GST_START_TEST(packets_without_frames_while_streaming) {
   TestCamera camera;
   CameraBench bench(at(camera) + "decode-timeout=2000000000");
@@ -274,6 +297,7 @@ static Suite *cudacamsrc_limits_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, used_up_attempts_are_one_error);
   tcase_add_test(tests, an_outage_that_is_too_long_is_one_error);
+  tcase_add_test(tests, a_camera_that_had_flowed_is_tried_again_at_once);
   tcase_add_test(tests, packets_without_frames_while_streaming);
   tcase_add_test(tests, asks_where_the_camera_is_before_each_attempt);
   tcase_add_test(tests, trusts_no_camera_unless_told_to);
