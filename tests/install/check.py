@@ -3,7 +3,8 @@
 """Installs the build into an empty folder and runs applications against what is there.
 
 check.py MESON BUILD PREFIX PROGRAM... -- COMPILER...: a PROGRAM in C is compiled with the flags of
-the installed pkg-config file, one in Python uses the installed typelib. TAP on stdout.
+the installed pkg-config file, one in Python uses the installed typelib. Before that, the library must
+export its API and no more. TAP on stdout.
 """
 import importlib.util
 import os
@@ -12,6 +13,9 @@ import re
 import subprocess
 import sys
 import tempfile
+
+
+API = re.compile('gst_(cuda_cam_|buffer_(add|get)_cuda_cam_)')
 
 
 def run(command, **options):
@@ -58,14 +62,28 @@ def in_c(program, compiler, scratch, env):
     return run([*compiler, '-Wall', program, '-o', binary, *flags], env=env) and run([binary], env=env)
 
 
+def exports_its_api_alone(root):
+    """What another library could collide with, or an application grow to depend on."""
+    library = next(root.rglob('libgstcudacam-1.0.so.0'))
+    listed = subprocess.run(['nm', '-D', '--defined-only', library], check=True,
+                            stdout=subprocess.PIPE, text=True).stdout
+    symbols = [line.split()[-1] for line in listed.splitlines()]
+    others = [name for name in symbols if not API.match(name)]
+    for name in others:
+        print('# not in the API:', name)
+    return bool(symbols) and not others
+
+
 def main():
     divider = sys.argv.index('--')
     meson, build, prefix, *programs = sys.argv[1:divider]
     compiler = sys.argv[divider + 1:]
-    print(f'1..{len(programs)}')
+    print(f'1..{len(programs) + 1}')
     with tempfile.TemporaryDirectory() as scratch:
-        env = environment(install(meson, build, prefix, os.path.join(scratch, 'root')), scratch)
-        for number, program in enumerate(programs, 1):
+        root = install(meson, build, prefix, os.path.join(scratch, 'root'))
+        env = environment(root, scratch)
+        print('ok' if exports_its_api_alone(root) else 'not ok', 1, '- symbols')
+        for number, program in enumerate(programs, 2):
             name = os.path.basename(program)
             if not program.endswith('.py'):
                 good = in_c(program, compiler, scratch, env)
