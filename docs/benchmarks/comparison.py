@@ -59,6 +59,31 @@ def copy_cell(results):
     return ' / '.join(number(at(row, way, 'gpu')) for way in ('driver', 'kernels-1', 'kernels-16'))
 
 
+def together_cell(results, load, *keys):
+    row = at(figures_of(results, 'copy'), 'cameras', load)
+    return ' / '.join(number(float(at(row, way, *keys))) for way in ('alone', 'together'))
+
+
+def cost_cell(results):
+    return number(at(figures_of(results, 'cost'), 'thread-us', 'pool-minus-stock'))
+
+
+def instructions_cell(results):
+    return number(at(figures_of(results, 'cost'), 'instructions', 'without-driver', 'pool-minus-stock'))
+
+
+def hour_cell(results):
+    found = figures_of(results, 'hour')
+    return ' / '.join(f'{value / 2**20:g}' for value in (
+        at(found, 'expected'), at(found, 'pool', 'first'), at(found, 'pool', 'last')))
+
+
+def delays_cell(results, what):
+    found = at(figures_of(results, 'reconnect-neighbours'), 'neighbours')
+    return ' / '.join(number(at(found, name, what, 'completed', 'longest'))
+                      for name in ('quiet', 'decoder_kept', 'decoder_made_anew'))
+
+
 def lease_cell(results, key):
     return f'{at(figures_of(results, "lease"), "uncontended", key) / 1000:.1f}'
 
@@ -113,6 +138,13 @@ ROWS = [
     ('FFmpeg h264_cuvid, 16 streams: frames/s',
      lambda r: number(at(figures_of(r, 'decode-ffmpeg'), 'frames-per-second'))),
     ("copy of a 1080p frame, us: the driver's / our kernel / 16 frames in one launch", copy_cell),
+    ('16 threads that copy as fast as they can, frames/s: alone / sharing launches',
+     lambda r: together_cell(r, 'flat-out-16', 'frames-per-second')),
+    ('48 threads that copy at once, us until done, median: alone / sharing launches',
+     lambda r: together_cell(r, 'at-once-48', 'complete', 'p50')),
+    ('CPU cost of cudacampool, us a frame', cost_cell),
+    ("the same, instructions a frame without the driver's", instructions_cell),
+    ("108,000 frames, the pool's VRAM, MiB: expected / first / last", hour_cell),
     ('copy from another GPU', lambda r: at(figures_of(r, 'copy'), 'other-gpu')),
     ('lease, us: median', lambda r: lease_cell(r, 'median')),
     ('lease, many readers, us: p99', lambda r: crowd_cell(r, 'lease', 'p99')),
@@ -122,6 +154,9 @@ ROWS = [
     ("outage, others' interval, ms: p99.9 / max", lambda r: others_cell(r, 'kept')),
     ('the same, stock pipeline to NULL and back', lambda r: others_cell(r, 'stock')),
     ("others' p99.9 interval, ms: quiet / reconnects / with a new decoder each", neighbours_cell),
+    ("others' copies, longest, ms: quiet / reconnects / with a new decoder each",
+     lambda r: delays_cell(r, 'copy_ms')),
+    ("others' kernels, longest, ms: the same", lambda r: delays_cell(r, 'launch_ms')),
     ('first frame behind a bare rtspsrc, ms: median / p99', return_cell),
     ('soak, cameras x readers: frames verified, bad, CUDA errors',
      lambda r: soak_cell(r, 'soak-long', soaked)),

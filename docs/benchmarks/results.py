@@ -14,7 +14,9 @@ VARIANTS = {
     'quiet': 'no outage', 'kept': 'gst-cudacam',
     'recreated': 'gst-cudacam, decoder made anew each time',
 }
-UNITS = {'lease': 'Times in ns.', 'reconnect-neighbours': 'Times in ms.', 'reconnect-return': 'Times in ms.'}
+UNITS = {'cost': 'Times in us a frame; what only the pool does is pool-minus-stock.',
+         'hour': 'Memory in bytes.', 'lease': 'Times in ns.',
+         'reconnect-neighbours': 'Times in ms.', 'reconnect-return': 'Times in ms.'}
 OUTAGE_STOCK = 'stock: pipeline to NULL and back'
 
 

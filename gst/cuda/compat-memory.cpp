@@ -53,6 +53,11 @@ using cudacam::ContextScope;
 using cudacam::DeviceMemory;
 using cudacam::driver;
 
+/// A part of a memory has nothing of its own.
+GstMemory *whole(GstMemory *memory) {
+  return memory->parent ? memory->parent : memory;
+}
+
 GstCudaCamCudaMemory *ours(GstMemory *memory) {
   return reinterpret_cast<GstCudaCamCudaMemory *>(memory);
 }
@@ -106,7 +111,8 @@ gpointer map_for_cpu(GstMemory *memory, GstMapFlags access) {
   return self.staging;
 }
 
-gpointer map(GstMemory *memory, gsize, GstMapFlags access) {
+gpointer map(GstMemory *part, gsize, GstMapFlags access) {
+  auto *memory = whole(part);
   auto &self = *ours(memory);
   const std::lock_guard lock(*self.mutex);
   try {
@@ -126,7 +132,8 @@ guint flags_of(const GstMapInfo &info) {
   return flags;
 }
 
-void unmap(GstMemory *memory, GstMapInfo *info) {
+void unmap(GstMemory *part, GstMapInfo *info) {
+  auto *memory = whole(part);
   const guint flags = flags_of(*info);
   if (!(flags & GST_MAP_WRITE)) return;
   const std::lock_guard lock(*ours(memory)->mutex);
@@ -135,7 +142,8 @@ void unmap(GstMemory *memory, GstMapInfo *info) {
 }
 
 /// Of the whole memory, whatever part is asked for: as GStreamer's.
-GstMemory *copy(GstMemory *memory, gssize, gssize) {
+GstMemory *copy(GstMemory *part, gssize, gssize) {
+  auto *memory = whole(part);
   auto &self = *ours(memory);
   GstMapInfo from;
   if (!gst_memory_map(memory, &from, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA))) return nullptr;
@@ -156,6 +164,22 @@ GstMemory *copy(GstMemory *memory, gssize, gssize) {
   return result;
 }
 
+/// What GStreamer's own CUDA memory cannot (1.22 to 1.26 call a function that is not there): bytes
+/// of it for another buffer, which keep the whole.
+GstMemory *share(GstMemory *memory, gssize offset, gssize size) {
+  const auto begin = memory->offset + static_cast<gsize>(offset);
+  const auto left = memory->size - static_cast<gsize>(offset);
+  auto *part = g_new0(GstCudaCamCudaMemory, 1);
+  part->parent.context =
+      static_cast<GstCudaContext *>(gst_object_ref(ours(memory)->parent.context));
+  part->parent.info = ours(memory)->parent.info;
+  auto *base = GST_MEMORY_CAST(part);
+  gst_memory_init(base, GstMemoryFlags(GST_MINI_OBJECT_FLAG_LOCK_READONLY), memory->allocator,
+                  whole(memory), memory->maxsize, memory->align, begin,
+                  size < 0 ? left : static_cast<gsize>(size));
+  return base;
+}
+
 void free_memory(GstAllocator *, GstMemory *memory) {
   auto *self = ours(memory);
   delete self->device;
@@ -172,6 +196,7 @@ static void gst_cuda_cam_cuda_allocator_init(GstCudaCamCudaAllocator *self) {
   allocator->mem_map = map;
   allocator->mem_unmap_full = unmap;
   allocator->mem_copy = copy;
+  allocator->mem_share = share;
 }
 
 static void gst_cuda_cam_cuda_allocator_class_init(GstCudaCamCudaAllocatorClass *klass) {

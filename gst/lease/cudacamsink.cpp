@@ -181,8 +181,8 @@ static void install_actions(GType type) {
    * are released or @timeout has passed, then gives leases again. Any thread but one that holds a
    * lease.
    *
-   * Returns: (transfer full): `drained` (boolean), `outstanding` (uint) and `holders` (structure:
-   *   holder name -> leases it still has)
+   * Returns: (transfer full): `drained` (boolean), `outstanding` (uint) and `holders` (array
+   *   of structures: `name`, `leases` it still has)
    */
   g_signal_new_class_handler("drain", type, kAction, G_CALLBACK(gst_cuda_cam_sink_drain), nullptr,
                              nullptr, nullptr, GST_TYPE_STRUCTURE, 1, G_TYPE_UINT64);

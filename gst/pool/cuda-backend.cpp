@@ -89,10 +89,6 @@ class CudaBackend : public Backend {
  public:
   explicit CudaBackend(GstCudaContext *context)
       : context_(share(context)), streams_(std::make_shared<WriteStreams>(context)) {}
-  ~CudaBackend() override {
-    // The driver is not to be called any more, not even to end the context.
-    if (process_error()) (void)context_.release();
-  }
 
   std::string name() const override {
     return "CUDA device " + std::to_string(device_of(context_.get()));
@@ -186,7 +182,7 @@ struct CudaSide::Impl {
   GstElement *element;         // borrowed: it owns us
   std::recursive_mutex mutex;  // guards `context`; recursive, since asking the neighbours for a
                                // context comes back through set_context()
-  GstCudaContext *context = nullptr;
+  GstCudaContext *context = nullptr;  // outlives every backend on it
 };
 
 CudaSide::CudaSide(GstElement *element) : impl_(new Impl{element, {}, nullptr}) {

@@ -269,12 +269,11 @@ std::string compare_together(const Gpu &gpu, bool real) {
       run(plan, cameras, gpu, false, alone);
       run(plan, cameras, gpu, true, together);
     }
-    text += std::string(text.empty() ? "" : ",") + "\n    {\"load\": \"" + plan.name +
-            "\", \"threads\": " + std::to_string(plan.threads) +
-            ",\n     \"alone\": " + json(plan, alone) +
-            ",\n     \"together\": " + json(plan, together) + "}";
+    text += std::string(text.empty() ? "" : ",") + "\n    \"" + plan.name + "-" +
+            std::to_string(plan.threads) + "\": {\n      \"alone\": " + json(plan, alone) +
+            ",\n      \"together\": " + json(plan, together) + "}";
   }
-  return "[" + text + "\n  ]";
+  return "{" + text + "\n  }";
 }
 
 }  // namespace cudacam::bench

@@ -9,7 +9,8 @@ class Gpu;
 
 /// Threads that copy 1080p NV12 frames, each with a stream and four slots of its own, as many
 /// cudacampools do: each copy launched alone, and by cudacam::LaunchCombiner, which lets those that
-/// wait for one another share a launch. The two take turns within one run. As JSON; times in us:
+/// wait for one another share a launch. The two take turns within one run. As JSON, by load and
+/// number of threads; times in us:
 ///
 ///   flat-out   each thread copies as fast as it can: frames a second of all of them
 ///   at-once    all threads copy a frame at the same moment, again and again, each waiting for its

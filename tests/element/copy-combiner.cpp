@@ -394,6 +394,7 @@ GST_START_TEST(a_source_under_way_does_not_share) {
   FenceBench late("cudacampool name=pool slots=3 ! cudacamsink", &cameras.gpu());
   late.push(1);
   auto frame = cameras.gpu().frame(7);
+  auto others = cameras.make_frames(70);  // their upload is on the stream that is held
   auto *memory = gst_buffer_peek_memory(frame.get(), 0);
   leave_to_readers(memory);
   auto *writer = compat::pending_stream(memory);
@@ -414,7 +415,7 @@ GST_START_TEST(a_source_under_way_does_not_share) {
   gst_memory_unmap(memory, &map);
   {
     Launching launching(cameras.combiner());
-    cameras.push_all_to_wait(70);
+    cameras.push_to_wait(std::move(others), 0);
     late.push(std::move(frame));
     fail_unless_equals_int(cameras.combiner().waiting(), 2);
     launching.go_on();

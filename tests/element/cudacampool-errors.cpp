@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/compat.hpp"
 #include "cuda/context.hpp"
 #include "cuda/driver.hpp"
 #include "pool-bench.hpp"
@@ -52,6 +53,26 @@ GST_START_TEST(what_one_camera_finds_out_stops_all) {
       fail_unless(contains(error, part), "no %s in: %s", part, error.c_str());
     fail_unless(bench->error().empty(), "a second error");
   }
+}
+GST_END_TEST
+
+/// Even where the element's is the last reference to it.
+GST_START_TEST(a_lost_driver_is_not_asked_to_end_a_context) {
+  const SimulatedDriver driver;
+  auto context = cudacam::adopt(gst_cuda_context_new(0));
+  Bench yard("cudacampool camera-name=yard");
+  auto *street = gst_check_setup_element("cudacampool");
+  auto *shared = gst_context_new_cuda_context(context.get());
+  context.reset();
+  gst_element_set_context(street, shared);
+  gst_context_unref(shared);
+  gst_element_set_state(street, GST_STATE_PAUSED);
+  auto copied = yard.foreign(1);
+  driver.set_error(CUDA_ERROR_ILLEGAL_ADDRESS);
+  fail_unless_equals_int(yard.push(std::move(copied)), GST_FLOW_ERROR);
+  gst_element_set_state(street, GST_STATE_NULL);
+  gst_check_teardown_element(street);
+  fail_unless_equals_uint64(driver.calls("cuCtxDestroy"), 0);
 }
 GST_END_TEST
 
@@ -172,6 +193,7 @@ static Suite *cudacampool_errors_suite() {
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, what_one_camera_finds_out_stops_all);
+  tcase_add_test(tests, a_lost_driver_is_not_asked_to_end_a_context);
   tcase_add_test(tests, copies_that_always_fail_end_in_one_error);
   tcase_add_test(tests, a_retired_slot_is_replaced_and_never_written_again);
   tcase_add_test(tests, no_memory_at_the_start_is_an_error_with_the_sizes);

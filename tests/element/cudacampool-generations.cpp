@@ -50,6 +50,9 @@ GST_START_TEST(a_size_that_comes_back_gets_its_slots_back) {
   bench.pass(2);
   bench.set_size(Bench::kSmall);
   fail_unless_equals_uint64(number(bench.pool(), "slots"), 3);
+  // One of them is held since then; nothing else of that time is left.
+  bench.settle();
+  fail_unless_equals_uint64(number(bench.pool(), "bytes-all-generations"), 4 * bench.slot_bytes());
   for (guint8 i = 0; i < 10; ++i) {
     const auto frame = bench.pass(5);
     fail_unless(frame && memory(frame) != memory(held));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "camera-bench.hpp"
+#include "scale.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
@@ -59,11 +60,40 @@ GST_START_TEST(sixty_cameras_die_and_return_together) {
 }
 GST_END_TEST
 
+/// Cameras that are not there: each has its own thread, that of an attempt and that of its end.
+GST_START_TEST(dead_cameras_cost_three_threads_each_at_most) {
+  TestCamera camera;
+  camera.stop();
+  const unsigned many = cudacam::test::scale("CUDACAM_TEST_DEAD_CAMERAS", 40);
+  // GLib keeps threads of its pools, and GStreamer's clock and bus have theirs.
+  constexpr unsigned others = 16;
+  const auto before = count_entries("/proc/self/task");
+  unsigned most = 0;
+  {
+    std::vector<std::unique_ptr<CameraBench>> benches;
+    for (unsigned i = 0; i < many; i++) {
+      benches.push_back(std::make_unique<CameraBench>(at(camera)));
+      benches.back()->play();
+    }
+    for (auto &bench : benches) {
+      bench->wait("attempts", [&](const auto &it) {
+        most = std::max(most, count_entries("/proc/self/task"));
+        return it.template statistic<guint64>("attempts") >= 5;
+      });
+      fail_unless_equals_uint64(bench->statistic<guint64>("quarantined"), 0);
+    }
+  }
+  fail_unless(most <= before + 3 * many + others, "%u threads", most);
+  fail_unless(most >= before + many);  // the count counts
+}
+GST_END_TEST
+
 static Suite *cudacamsrc_crowd_suite() {
   auto *suite = suite_create("cudacamsrc-crowd");
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, sixty_cameras_die_and_return_together);
+  tcase_add_test(tests, dead_cameras_cost_three_threads_each_at_most);
   return suite;
 }
 GST_CHECK_MAIN(cudacamsrc_crowd)

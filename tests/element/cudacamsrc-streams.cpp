@@ -101,7 +101,7 @@ GST_START_TEST(sound_and_metadata_beside_the_video) {
 }
 GST_END_TEST
 
-GST_START_TEST(full_hd_then_4k_then_small) {
+static void check_full_hd_then_4k_then_small(const std::string &transport) {
   auto options = small_picture();
   options.width = 1920;
   options.height = 1080;
@@ -109,7 +109,7 @@ GST_START_TEST(full_hd_then_4k_then_small) {
   options.gop = 5;
   options.bitrate = 4000;
   TestCamera camera(options);
-  CameraBench bench(at(camera));
+  CameraBench bench(at(camera) + "protocols=" + transport);
   bench.play();
   bench.wait_connection(1);
   guint64 connection = 1;
@@ -118,7 +118,7 @@ GST_START_TEST(full_hd_then_4k_then_small) {
       it.width = w;
       it.height = h;
     });
-    camera.close_connections();
+    g_signal_emit_by_name(bench.camera(), "reconnect");  // over UDP only a silence would tell
     bench.wait_connection(++connection);
     wait_width(bench, width);
     bench.wait_frames(3);
@@ -130,6 +130,15 @@ GST_START_TEST(full_hd_then_4k_then_small) {
   }
   check_one_stream(bench, 1);
 }
+
+GST_START_TEST(full_hd_then_4k_then_small_over_tcp) {
+  check_full_hd_then_4k_then_small("tcp");
+}
+GST_END_TEST
+
+GST_START_TEST(full_hd_then_4k_then_small_over_udp) {
+  check_full_hd_then_4k_then_small("udp");
+}
 GST_END_TEST
 
 static Suite *cudacamsrc_streams_suite() {
@@ -139,7 +148,8 @@ static Suite *cudacamsrc_streams_suite() {
   tcase_add_test(tests, profile_and_frame_rate_change_at_a_reconnect);
   tcase_add_test(tests, ten_bits);
   tcase_add_test(tests, sound_and_metadata_beside_the_video);
-  tcase_add_test(tests, full_hd_then_4k_then_small);
+  tcase_add_test(tests, full_hd_then_4k_then_small_over_tcp);
+  tcase_add_test(tests, full_hd_then_4k_then_small_over_udp);
   return suite;
 }
 GST_CHECK_MAIN(cudacamsrc_streams)

@@ -84,6 +84,33 @@ inline guint8 value(const LeasePtr &lease) {
   return byte;
 }
 
+/// What `fields` (statistics, a drain's answer) say of a holder; null: nothing.
+inline StructurePtr holder_row(const StructurePtr &fields, const char *holder) {
+  const auto *rows = gst_structure_get_value(fields.get(), "holders");
+  for (guint i = 0; i < gst_value_array_get_size(rows); ++i) {
+    const auto *row = gst_value_get_structure(gst_value_array_get_value(rows, i));
+    if (!g_strcmp0(gst_structure_get_string(row, "name"), holder))
+      return StructurePtr(gst_structure_copy(row));
+  }
+  return nullptr;
+}
+
+/// A field of a holder's statistics.
+inline guint64 holder_number(GstElement *sink, const char *holder, const char *field) {
+  const auto row = holder_row(statistics(sink), holder);
+  guint64 wide = 0;
+  guint narrow = 0;
+  fail_unless(row != nullptr, "no holder %s", holder);
+  if (gst_structure_get_uint64(row.get(), field, &wide)) return wide;
+  fail_unless(gst_structure_get_uint(row.get(), field, &narrow), "no field %s", field);
+  return narrow;
+}
+
+inline void expect_error(GError *error, GstCudaCamLeaseError code) {
+  fail_unless(g_error_matches(error, GST_CUDA_CAM_LEASE_ERROR, code));
+  g_error_free(error);
+}
+
 inline bool flag(const StructurePtr &fields, const char *name) {
   gboolean on = FALSE;
   fail_unless(gst_structure_get_boolean(fields.get(), name, &on));

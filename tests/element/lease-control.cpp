@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// What cudacamsink does about readers: limits, queues, revocation, reports, the way to READY.
+/// What cudacamsink does about readers: revocation, reports, samples, the way to READY.
 #include <future>
 #include <thread>
 #include <vector>
@@ -10,25 +10,6 @@ using namespace cudacam::test;
 using cudacam::StructurePtr;
 
 namespace {
-
-/// A field of a holder's statistics.
-guint64 holder_number(GstElement *sink, const char *holder, const char *field) {
-  const auto all = statistics(sink);
-  const auto inner = [](const GstStructure *outer, const char *name) {
-    return gst_value_get_structure(gst_structure_get_value(outer, name));
-  };
-  const auto *row = inner(inner(all.get(), "holders"), holder);
-  guint64 wide = 0;
-  guint narrow = 0;
-  if (gst_structure_get_uint64(row, field, &wide)) return wide;
-  fail_unless(gst_structure_get_uint(row, field, &narrow), "no field %s", field);
-  return narrow;
-}
-
-void expect_error(GError *error, GstCudaCamLeaseError code) {
-  fail_unless(g_error_matches(error, GST_CUDA_CAM_LEASE_ERROR, code));
-  g_error_free(error);
-}
 
 /// The bus of an element, for its lifetime.
 class Bus {
@@ -61,76 +42,6 @@ void push_camera_event(LeaseBench &bench, guint64 connection, gboolean streaming
 }
 
 }  // namespace
-
-GST_START_TEST(a_holder_cannot_take_more_than_max_leases) {
-  LeaseBench bench("cudacampool slots=4 ! cudacamsink max-leases=1");
-  bench.push(1);
-  auto lease = bench.acquire("greedy");
-  bench.push(2);
-  GError *error = nullptr;
-  fail_unless(!bench.acquire("greedy", kLong, &error));
-  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_LIMIT);
-  fail_unless_equals_int(value(bench.acquire("modest")), 2);
-  lease.reset();
-  fail_unless_equals_int(value(bench.acquire("greedy")), 2);
-  g_object_set(bench.sink(), "max-leases", 2u, nullptr);
-  const auto one = bench.acquire("other");
-  bench.push(3);
-  fail_unless(bench.acquire("other") != nullptr);
-}
-GST_END_TEST
-
-GST_START_TEST(a_holder_with_a_queue_gets_every_frame) {
-  LeaseBench bench("cudacampool slots=8 ! cudacamsink");
-  const auto holder = bench.every("recorder", 3);
-  fail_unless_equals_string(gst_cuda_cam_holder_get_name(holder.get()), "recorder");
-  for (guint8 i = 0; i < 5; ++i) bench.push(i);
-  for (guint8 i = 2; i < 5; ++i)
-    fail_unless_equals_int(value(LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr))),
-                           i);
-  GError *error = nullptr;
-  fail_unless(!gst_cuda_cam_holder_acquire(holder.get(), 0, &error));
-  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_TIMEOUT);
-  fail_unless_equals_uint64(holder_number(bench.sink(), "recorder", "dropped"), 2);
-  fail_unless_equals_uint64(holder_number(bench.sink(), "recorder", "taken"), 3);
-}
-GST_END_TEST
-
-GST_START_TEST(a_holder_is_one_of_its_name_and_ends_with_its_last_reference) {
-  LeaseBench bench("cudacampool slots=8 ! cudacamsink");
-  auto holder = bench.every("recorder", 3);
-  GError *error = nullptr;
-  fail_unless(!bench.every("recorder", 1, &error));
-  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_EXISTS);
-  HolderPtr other(gst_cuda_cam_holder_ref(holder.get()));
-  holder.reset();
-  for (guint8 i = 0; i < 3; ++i) bench.push(i);
-  fail_unless_equals_int(value(bench.acquire("recorder")), 0);
-  other.reset();
-  bench.push(3);
-  fail_unless_equals_int(value(bench.acquire("recorder")), 3);  // the newest, as without a holder
-  fail_unless(bench.every("recorder", 1) != nullptr);
-}
-GST_END_TEST
-
-GST_START_TEST(a_holder_outlives_states_and_the_owner_of_the_sink) {
-  HolderPtr holder;
-  {
-    LeaseBench bench("cudacampool slots=8 ! cudacamsink");
-    gst_element_set_state(bench.harness()->element, GST_STATE_NULL);
-    holder = bench.every("recorder", 3);
-    gst_element_set_state(bench.harness()->element, GST_STATE_PLAYING);
-    gst_harness_set_src_caps_str(bench.harness(), kCaps);
-    bench.push(1);
-    bench.push(2);
-    fail_unless_equals_int(value(LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr))),
-                           1);
-  }
-  GError *error = nullptr;
-  fail_unless(!gst_cuda_cam_holder_acquire(holder.get(), kLong, &error));
-  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
-}
-GST_END_TEST
 
 GST_START_TEST(revoking_ends_the_wait_not_the_frame) {
   LeaseBench bench;
@@ -287,28 +198,6 @@ GST_START_TEST(planes_are_readable_without_gstreamer) {
 }
 GST_END_TEST
 
-GST_START_TEST(several_sinks_behind_one_tee_lend_the_same_frames) {
-  auto *pipeline = gst_parse_launch(
-      "videotestsrc num-buffers=1 ! cudacampool ! tee name=t t. ! queue ! cudacamsink name=a "
-      "t. ! queue ! cudacamsink name=b",
-      nullptr);
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  std::vector<LeasePtr> leases;
-  for (const char *name : {"a", "b"}) {
-    auto *sink = gst_bin_get_by_name(GST_BIN(pipeline), name);
-    leases.emplace_back(
-        gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink), "reader", kLong, nullptr));
-    gst_object_unref(sink);
-  }
-  const auto memory = [](const LeasePtr &lease) {
-    return gst_buffer_peek_memory(gst_cuda_cam_lease_get_buffer(lease.get()), 0);
-  };
-  fail_unless(memory(leases[0]) == memory(leases[1]));
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(pipeline);
-}
-GST_END_TEST
-
 GST_START_TEST(samples_are_for_those_who_want_no_leases) {
   LeaseBench bench("cudacampool slots=4 name=pool ! cudacamsink");
   const auto pull = [&](guint64 timeout) {
@@ -340,44 +229,10 @@ GST_START_TEST(samples_are_for_those_who_want_no_leases) {
 }
 GST_END_TEST
 
-GST_START_TEST(several_holders_and_sinks_behind_one_tee_share_the_slots) {
-  auto *pipeline = gst_parse_launch(
-      "videotestsrc is-live=true ! video/x-raw,width=16,height=16,framerate=200/1 ! "
-      "cudacampool slots=4 name=pool ! tee name=t t. ! cudacamsink name=a t. ! cudacamsink name=b",
-      nullptr);
-  auto *a = gst_bin_get_by_name(GST_BIN(pipeline), "a");
-  auto *b = gst_bin_get_by_name(GST_BIN(pipeline), "b");
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  const auto acquire = [](GstElement *sink, const char *holder) {
-    return LeasePtr(gst_cuda_cam_lender_acquire(GST_CUDA_CAM_LENDER(sink), holder, kLong, nullptr));
-  };
-  for (int round = 0; round < 50; ++round) {
-    // What one sink does about its readers is nothing to the other.
-    const auto stuck = acquire(a, "stuck");
-    const auto other = acquire(a, "other");
-    fail_unless(acquire(b, "reader") && acquire(b, "second"));
-    GstStructure *answer = nullptr;
-    g_signal_emit_by_name(b, "drain", kLong, &answer);
-    fail_unless(flag(StructurePtr(answer), "drained"));
-    fail_unless_equals_uint64(number(a, "outstanding"), 2);
-  }
-  fail_unless_equals_uint64(holder_number(a, "stuck", "taken"), 50);
-  fail_unless_equals_uint64(holder_number(b, "second", "released"), 50);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(a);
-  gst_object_unref(b);
-  gst_object_unref(pipeline);
-}
-GST_END_TEST
-
 static Suite *lease_control_suite() {
   auto *suite = suite_create("lease-control");
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
-  tcase_add_test(tests, a_holder_cannot_take_more_than_max_leases);
-  tcase_add_test(tests, a_holder_with_a_queue_gets_every_frame);
-  tcase_add_test(tests, a_holder_is_one_of_its_name_and_ends_with_its_last_reference);
-  tcase_add_test(tests, a_holder_outlives_states_and_the_owner_of_the_sink);
   tcase_add_test(tests, revoking_ends_the_wait_not_the_frame);
   tcase_add_test(tests, an_overdue_lease_is_reported_once);
   tcase_add_test(tests, a_lease_timeout_set_later_holds_for_leases_that_are_out);
@@ -385,8 +240,6 @@ static Suite *lease_control_suite() {
   tcase_add_test(tests, signals_tell_of_the_camera);
   tcase_add_test(tests, the_way_to_ready_waits_for_leases_but_not_for_long);
   tcase_add_test(tests, planes_are_readable_without_gstreamer);
-  tcase_add_test(tests, several_sinks_behind_one_tee_lend_the_same_frames);
-  tcase_add_test(tests, several_holders_and_sinks_behind_one_tee_share_the_slots);
   tcase_add_test(tests, samples_are_for_those_who_want_no_leases);
   return suite;
 }
