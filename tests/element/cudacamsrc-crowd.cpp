@@ -92,6 +92,8 @@ static Suite *cudacamsrc_crowd_suite() {
   auto *suite = suite_create("cudacamsrc-crowd");
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
+  tcase_set_timeout(tests,
+                    400);  // NVIDIA's driver ends decoders one by one, a quarter of a second each
   tcase_add_test(tests, sixty_cameras_die_and_return_together);
   tcase_add_test(tests, dead_cameras_cost_three_threads_each_at_most);
   return suite;

@@ -81,7 +81,7 @@ GST_END_TEST
 /// only a silence tells that it went.
 static void check_steps_during_an_outage(const std::string &options) {
   TestCamera camera(small_picture());
-  CameraBench bench(at(camera) + options + " retry-timeout=50000000000");
+  CameraBench bench(at(camera) + options + " decoder=avdec_h264 retry-timeout=50000000000");
   bench.play();
   bench.wait_connection(1);
   for (const auto step : {kHour, -2 * kHour}) {

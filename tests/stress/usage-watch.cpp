@@ -44,7 +44,8 @@ std::vector<UsageWatch::Growth> UsageWatch::growth() const {
   std::vector<Growth> found = {
       compare("resident memory", 96 * kMiB, [](const Usage &u) { return u.rss; }),
       compare("threads", 4, [](const Usage &u) { return std::uint64_t{u.threads}; }),
-      compare("file descriptors", 4, [](const Usage &u) { return std::uint64_t{u.fds}; })};
+      // A driver opens some of its own as it is used.
+      compare("file descriptors", 8, [](const Usage &u) { return std::uint64_t{u.fds}; })};
   if (samples_.back().usage.vram)
     found.push_back(compare("VRAM", 16 * kMiB, [](const Usage &u) { return u.vram.value_or(0); }));
   return found;
