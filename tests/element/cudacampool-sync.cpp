@@ -347,10 +347,15 @@ GST_START_TEST(every_fence_is_needed) {
   for (const char *fault :
        {"cuEventRecord@2=skip", "cuEventRecord@3=skip", "cuStreamWaitEvent@2=skip",
         "cuStreamWaitEvent@3=skip", "cuEventQuery@*=skip"}) {
-    FenceBench bench("cudacampool name=pool slots=2 ! cudacamsink");
-    race_through(bench, fault);
-    GST_INFO("%s", fault);
-    bench.expect_race();
+    // Where a thread has happened to see in time that the GPU was done, that keeps the order, too.
+    constexpr int kAttempts = 20;
+    bool raced = false;
+    for (int attempt = 0; attempt < kAttempts && !raced; ++attempt) {
+      FenceBench bench("cudacampool name=pool slots=2 ! cudacamsink");
+      race_through(bench, fault);
+      raced = bench.raced();
+    }
+    fail_unless(raced, "no race with %s", fault);
   }
 }
 GST_END_TEST
