@@ -71,6 +71,7 @@ class Cameras {
       push(i, 1);  // all that is made once is made
       threads_.emplace_back();
     }
+    await_idle();
   }
   ~Cameras() {
     for (auto &thread : threads_)
@@ -91,7 +92,16 @@ class Cameras {
 
   void push(std::size_t i, guint8 grey) { camera(i).push(grey); }
   /// All at once, camera i the grey first + i, while a thread is inside a launch: so they wait.
-  void push_all_to_wait(guint8 first) { push_to_wait(make_frames(first), 0); }
+  void push_all_to_wait(guint8 first) {
+    await_idle();
+    push_to_wait(make_frames(first), 0);
+  }
+  /// A camera whose stream has work shares no launch, and a thread of the simulated GPU may be
+  /// late.
+  void await_idle() const {
+    const ContextScope scope(gpu_.context());
+    driver().cuCtxSynchronize();
+  }
   std::vector<BufferPtr> make_frames(guint8 first) {
     std::vector<BufferPtr> frames;
     for (std::size_t i = 0; i < count(); ++i)

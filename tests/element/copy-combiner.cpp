@@ -151,7 +151,7 @@ GST_START_TEST(a_slow_reader_of_one_camera_holds_up_no_other) {
   slow.push(2);
   {
     Launching launching(cameras.combiner());
-    cameras.push_all_to_wait(60);
+    cameras.push_to_wait(cameras.make_frames(60), 0);  // the reader is held
     slow.push(cameras.gpu().frame(3));  // into the slot that is read; returns, so it did not queue
     fail_unless_equals_int(cameras.combiner().waiting(), 3);
     launching.go_on();
