@@ -27,21 +27,6 @@ Planes planes_of(const GstVideoInfo &picture, const MappedFrame &from, const Map
   return planes;
 }
 
-/// By the driver, which finds out where the source is: on another GPU or in host memory.
-void copy_from(CUmemorytype type, const PlaneCopy &plane, CUstream stream) {
-  CUDA_MEMCPY2D copy{};
-  copy.srcMemoryType = type;
-  copy.srcHost = plane.source;
-  copy.srcDevice = reinterpret_cast<CUdeviceptr>(plane.source);
-  copy.srcPitch = plane.source_pitch;
-  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.dstDevice = reinterpret_cast<CUdeviceptr>(plane.target);
-  copy.dstPitch = plane.target_pitch;
-  copy.WidthInBytes = plane.width;
-  copy.Height = plane.rows;
-  driver().cuMemcpy2DAsync(&copy, stream);
-}
-
 /// Calls `ask(writer)` for each stream that may still write the frame. After it was mapped, which
 /// may have queued an upload.
 template <class Ask>
@@ -113,7 +98,7 @@ CUstream FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBu
   try {
     if (!from.context()) {
       for (unsigned i = 0; i < planes.count; ++i)
-        copy_from(CU_MEMORYTYPE_HOST, planes.of[i], stream.handle);
+        copy_by_driver(planes.of[i], stream.handle, CU_MEMORYTYPE_HOST);
     } else if (from.context() == context_.get() ||
                device_of(from.context()) == device_of(context_.get())) {
       SameGpuCopy job(combiner_->planes(), planes, source, stream.handle);
@@ -125,7 +110,7 @@ CUstream FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBu
       reach(from.context());
       wait_for_writers(source, stream.handle);
       for (unsigned i = 0; i < planes.count; ++i)
-        copy_from(CU_MEMORYTYPE_UNIFIED, planes.of[i], stream.handle);
+        copy_by_driver(planes.of[i], stream.handle, CU_MEMORYTYPE_UNIFIED);
     }
   } catch (const CudaError &) {
     // What was enqueued still reads the source, which its owner is about to get back.

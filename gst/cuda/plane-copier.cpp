@@ -10,18 +10,6 @@
 namespace cudacam {
 namespace {
 
-void copy_by_driver(const PlaneCopy &plane, CUstream stream) {
-  CUDA_MEMCPY2D copy{};
-  copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-  copy.srcDevice = reinterpret_cast<CUdeviceptr>(plane.source);
-  copy.srcPitch = plane.source_pitch;
-  copy.dstDevice = reinterpret_cast<CUdeviceptr>(plane.target);
-  copy.dstPitch = plane.target_pitch;
-  copy.WidthInBytes = plane.width;
-  copy.Height = plane.rows;
-  driver().cuMemcpy2DAsync(&copy, stream);
-}
-
 template <unsigned Capacity>
 void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count, CUstream stream) {
   PlaneTable<Capacity> table{};
@@ -33,6 +21,20 @@ void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count, CUstr
 }
 
 }  // namespace
+
+void copy_by_driver(const PlaneCopy &plane, CUstream stream, CUmemorytype source) {
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = source;
+  copy.srcHost = plane.source;
+  copy.srcDevice = reinterpret_cast<CUdeviceptr>(plane.source);
+  copy.srcPitch = plane.source_pitch;
+  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.dstDevice = reinterpret_cast<CUdeviceptr>(plane.target);
+  copy.dstPitch = plane.target_pitch;
+  copy.WidthInBytes = plane.width;
+  copy.Height = plane.rows;
+  driver().cuMemcpy2DAsync(&copy, stream);
+}
 
 std::shared_ptr<PlaneCopier> PlaneCopier::of(GstCudaContext *context, const void *image) {
   static PerContext<PlaneCopier> copiers;

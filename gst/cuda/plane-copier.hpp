@@ -11,6 +11,11 @@
 
 namespace cudacam {
 
+/// One plane by the driver, in the current context. `source` says where the plane lies:
+/// CU_MEMORYTYPE_UNIFIED lets the driver find out, on another GPU for one. Throws CudaError.
+void copy_by_driver(const PlaneCopy &plane, CUstream stream,
+                    CUmemorytype source = CU_MEMORYTYPE_DEVICE);
+
 /// Copies planes on the GPU of one context: many of them, of many frames, in one launch of our
 /// kernel; by one cuMemcpy2DAsync each where the kernel cannot be had. From any thread.
 class PlaneCopier {

@@ -103,17 +103,7 @@ void GpuDelays::take(GstBuffer *frame) try {
   const auto planes = gpu_->planes_of(cuda_memory->info, mapped);
   auto *stream = gpu_->stream.handle();
   gpu_->measure(work_.copies, [&] {
-    for (const auto &plane : planes) {
-      CUDA_MEMCPY2D copy{};
-      copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
-      copy.srcDevice = reinterpret_cast<CUdeviceptr>(plane.source);
-      copy.dstDevice = reinterpret_cast<CUdeviceptr>(plane.target);
-      copy.srcPitch = plane.source_pitch;
-      copy.dstPitch = plane.target_pitch;
-      copy.WidthInBytes = plane.width;
-      copy.Height = plane.rows;
-      driver().cuMemcpy2DAsync(&copy, stream);
-    }
+    for (const auto &plane : planes) copy_by_driver(plane, stream);
   });
   if (!gpu_->planes->has_kernel()) return;
   gpu_->measure(work_.launches,

@@ -21,16 +21,6 @@ namespace {
 
 constexpr int kBacklog = 64;
 
-struct CodecName {
-  CameraCodec codec;
-  const char *name;
-};
-constexpr CodecName kCodecNames[] = {{CameraCodec::kH264, "h264"},
-                                     {CameraCodec::kH265, "h265"},
-                                     {CameraCodec::kVp8, "vp8"},
-                                     {CameraCodec::kJpeg, "jpeg"},
-                                     {CameraCodec::kAudio, "audio"}};
-
 // Where a client on this machine reaches a server that is bound to `address`.
 std::string url_host(const std::string &address) {
   if (address == "0.0.0.0") return "127.0.0.1";
@@ -39,18 +29,6 @@ std::string url_host(const std::string &address) {
 }
 
 }  // namespace
-
-std::optional<CameraCodec> codec_from_string(const std::string &name) {
-  for (const auto &entry : kCodecNames)
-    if (name == entry.name) return entry.codec;
-  return std::nullopt;
-}
-
-const char *to_string(CameraCodec codec) {
-  for (const auto &entry : kCodecNames)
-    if (codec == entry.codec) return entry.name;
-  return "unknown";
-}
 
 // A reference that does not keep its GstRTSPMedia alive, with an address of its own as GWeakRef
 // asks.

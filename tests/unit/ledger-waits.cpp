@@ -10,22 +10,16 @@
 #include <thread>
 #include <vector>
 
-#include "lease/ledger.hpp"
+#include "ledger-frames.hpp"
 
 using cudacam::Ledger;
+using cudacam::test::far_off;
+using cudacam::test::frame;
+using cudacam::test::kNow;
+using cudacam::test::number;
 using Outcome = Ledger::Outcome;
 
 namespace {
-
-constexpr auto kNow = Ledger::Clock::time_point::min();  // a deadline that has passed
-const auto kFar = [] { return Ledger::Clock::now() + std::chrono::minutes(1); };
-
-std::shared_ptr<int> frame(int number) {
-  return std::make_shared<int>(number);
-}
-int number(const Ledger::Lease &lease) {
-  return *static_cast<int *>(lease.frame.get());
-}
 
 /// A clock that stops whoever asks it, as the kernel stops a thread that has lost its core:
 /// Ledger::overdue() asks with the lock held.
@@ -113,7 +107,7 @@ GST_END_TEST
 
 GST_START_TEST(a_deferred_frame_wakes_the_reader_that_waits) {
   Ledger ledger(Hold::now);
-  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   await_waiting(ledger, 1);
   Holdup holdup(ledger);
   ledger.publish(frame(1));
@@ -127,7 +121,7 @@ GST_START_TEST(a_deferred_frame_comes_before_a_drain_that_comes_later) {
   Holdup holdup(ledger);
   auto shown = frame(1);
   ledger.publish(shown);
-  auto draining = std::async(std::launch::async, [&] { return ledger.drain(kFar()); });
+  auto draining = std::async(std::launch::async, [&] { return ledger.drain(far_off()); });
   holdup.go();
   fail_unless(draining.get().empty());
   fail_unless_equals_int(shown.use_count(), 1);  // forgotten, as one published before
@@ -149,7 +143,7 @@ GST_END_TEST
 
 GST_START_TEST(a_frame_is_lent_to_a_waiting_reader_before_publish_returns) {
   Ledger ledger;
-  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   await_waiting(ledger, 1);
   ledger.publish(frame(1));
   fail_unless_equals_int(ledger.counts().outstanding, 1);  // whether it runs by now or not
@@ -166,7 +160,7 @@ GST_START_TEST(readers_for_whom_there_is_nothing_sleep_on) {
   const auto kept = ledger.acquire("asleep", kNow);
   auto sleeps = std::async(std::launch::async, [&] {
     const auto before = sleeps_of_this_thread();
-    fail_unless_equals_int(number(ledger.acquire("asleep", kFar())), 2);
+    fail_unless_equals_int(number(ledger.acquire("asleep", far_off())), 2);
     return sleeps_of_this_thread() - before;
   });
   await_waiting(ledger, 1);
@@ -183,9 +177,9 @@ GST_END_TEST
 
 GST_START_TEST(threads_that_share_a_name_are_served_in_turn) {
   Ledger ledger;
-  auto one = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto one = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   await_waiting(ledger, 1);
-  auto two = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto two = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   await_waiting(ledger, 2);
   ledger.publish(frame(1));
   fail_unless_equals_int(number(one.get()), 1);
@@ -199,12 +193,13 @@ GST_START_TEST(a_new_limit_and_a_queue_that_ends_are_told_to_who_waits) {
   Ledger ledger;
   ledger.publish(frame(1));
   const auto kept = ledger.acquire("limited", kNow);
-  auto limited = std::async(std::launch::async, [&] { return ledger.acquire("limited", kFar()); });
+  auto limited =
+      std::async(std::launch::async, [&] { return ledger.acquire("limited", far_off()); });
   await_waiting(ledger, 1);
   ledger.limit(1);
   fail_unless(limited.get().outcome == Outcome::kLimit);
   ledger.set_queue("queued", 1);
-  auto queued = std::async(std::launch::async, [&] { return ledger.acquire("queued", kFar()); });
+  auto queued = std::async(std::launch::async, [&] { return ledger.acquire("queued", far_off()); });
   await_waiting(ledger, 1);
   ledger.set_queue("queued", 0);  // the newest frame is its next
   fail_unless_equals_int(number(queued.get()), 1);

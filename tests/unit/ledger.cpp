@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "lease/ledger.hpp"
-
 #include <gst/check/gstcheck.h>
 
 #include <atomic>
 #include <future>
 #include <thread>
 
+#include "ledger-frames.hpp"
+
 using cudacam::Ledger;
+using cudacam::test::far_off;
+using cudacam::test::frame;
+using cudacam::test::kNow;
+using cudacam::test::number;
 using Outcome = Ledger::Outcome;
-
-namespace {
-
-constexpr auto kNow = Ledger::Clock::time_point::min();  // a deadline that has passed
-const auto kFar = [] { return Ledger::Clock::now() + std::chrono::minutes(1); };
-
-std::shared_ptr<int> frame(int number) {
-  return std::make_shared<int>(number);
-}
-int number(const Ledger::Lease &lease) {
-  return *static_cast<int *>(lease.frame.get());
-}
-
-}  // namespace
 
 GST_START_TEST(lends_the_newest_frame_once_to_each_holder) {
   Ledger ledger;
@@ -65,7 +55,7 @@ GST_END_TEST
 
 GST_START_TEST(waits_for_a_frame) {
   Ledger ledger;
-  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   while (ledger.counts().waiting == 0) std::this_thread::yield();
   ledger.publish(frame(1));
   fail_unless_equals_int(number(waiting.get()), 1);
@@ -104,9 +94,9 @@ GST_START_TEST(drain_ends_when_the_last_lease_is_back) {
   Ledger ledger;
   ledger.publish(frame(1));
   const auto lease = ledger.acquire("a", kNow);
-  auto draining = std::async(std::launch::async, [&] { return ledger.drain(kFar()); });
+  auto draining = std::async(std::launch::async, [&] { return ledger.drain(far_off()); });
   while (ledger.publish(frame(2))) std::this_thread::yield();  // refused once the drain has begun
-  fail_unless(ledger.acquire("a", kFar()).outcome == Outcome::kDraining);
+  fail_unless(ledger.acquire("a", far_off()).outcome == Outcome::kDraining);
   fail_unless(ledger.acquire("b", kNow).outcome == Outcome::kDraining);
   ledger.release(lease.id);
   fail_unless(draining.get().empty());
@@ -119,9 +109,9 @@ GST_START_TEST(a_holder_without_leases_waits_for_the_end_of_a_drain) {
   Ledger ledger;
   ledger.publish(frame(1));
   const auto kept = ledger.acquire("other", kNow);
-  auto draining = std::async(std::launch::async, [&] { return ledger.drain(kFar()); });
+  auto draining = std::async(std::launch::async, [&] { return ledger.drain(far_off()); });
   while (ledger.publish(frame(2))) std::this_thread::yield();
-  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   while (ledger.counts().waiting == 0) std::this_thread::yield();
   ledger.release(kept.id);
   fail_unless(draining.get().empty());
@@ -143,15 +133,15 @@ GST_START_TEST(drain_and_stop_wake_a_waiting_holder) {
   ledger.publish(frame(1));
   const auto kept = ledger.acquire("other", kNow);
   ledger.acquire("a", kNow);
-  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   while (ledger.counts().waiting == 0) std::this_thread::yield();
-  auto draining = std::async(std::launch::async, [&] { return ledger.drain(kFar()); });
+  auto draining = std::async(std::launch::async, [&] { return ledger.drain(far_off()); });
   const auto outcome = waiting.get().outcome;
   fail_unless(outcome == Outcome::kDraining);
   auto waiting_again = std::async(std::launch::async, [&] {
     Ledger::Lease lease;
     do {
-      lease = ledger.acquire("a", kFar());
+      lease = ledger.acquire("a", far_off());
     } while (lease.outcome == Outcome::kDraining);
     return lease;
   });
@@ -166,7 +156,7 @@ GST_START_TEST(revoking_ends_a_drain_and_tells_the_holder) {
   Ledger ledger;
   ledger.publish(frame(1));
   const auto lease = ledger.acquire("stuck", kNow);
-  auto draining = std::async(std::launch::async, [&] { return ledger.drain(kFar()); });
+  auto draining = std::async(std::launch::async, [&] { return ledger.drain(far_off()); });
   while (ledger.publish(frame(2))) std::this_thread::yield();
   fail_unless(!ledger.is_revoked(lease.id));
   fail_unless_equals_int(ledger.revoke("other"), 0);
@@ -181,8 +171,8 @@ GST_START_TEST(stopping_waits_for_leases_and_gives_no_new_ones) {
   Ledger ledger;
   ledger.publish(frame(1));
   const auto lease = ledger.acquire("a", kNow);
-  auto stopping = std::async(std::launch::async, [&] { return ledger.stop(kFar()); });
-  fail_unless(ledger.acquire("a", kFar()).outcome == Outcome::kStopped);
+  auto stopping = std::async(std::launch::async, [&] { return ledger.stop(far_off()); });
+  fail_unless(ledger.acquire("a", far_off()).outcome == Outcome::kStopped);
   ledger.release(lease.id);
   fail_unless(stopping.get().empty());
 }
@@ -193,14 +183,14 @@ GST_START_TEST(a_reader_at_its_limit_is_told_at_once) {
   ledger.limit(1);
   ledger.publish(frame(1));
   ledger.acquire("a", kNow);
-  fail_unless(ledger.acquire("a", kFar()).outcome == Outcome::kLimit);
+  fail_unless(ledger.acquire("a", far_off()).outcome == Outcome::kLimit);
 }
 GST_END_TEST
 
 GST_START_TEST(a_queue_wakes_its_holder) {
   Ledger ledger;
   ledger.set_queue("a", 2);
-  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", kFar()); });
+  auto waiting = std::async(std::launch::async, [&] { return ledger.acquire("a", far_off()); });
   while (ledger.counts().waiting == 0) std::this_thread::yield();
   ledger.publish(frame(1));
   fail_unless_equals_int(number(waiting.get()), 1);
@@ -221,7 +211,7 @@ GST_START_TEST(no_reader_holds_a_frame_after_a_complete_drain) {
   for (int i = 0; i < kReaders; ++i) {
     readers.emplace_back([&, name = "reader" + std::to_string(i)] {
       while (!done) {
-        const auto lease = ledger.acquire(name, kFar());
+        const auto lease = ledger.acquire(name, far_off());
         if (lease.outcome != Outcome::kLent) continue;
         std::this_thread::yield();
         if (quiet) ++overlooked;
@@ -234,7 +224,7 @@ GST_START_TEST(no_reader_holds_a_frame_after_a_complete_drain) {
     const auto lent = ledger.counts().lent;
     for (int j = 0; j < 3; ++j) ledger.publish(frame(j));
     while (ledger.counts().lent == lent) std::this_thread::yield();  // readers are at it
-    fail_unless(ledger.drain(kFar()).empty());
+    fail_unless(ledger.drain(far_off()).empty());
     quiet = true;
     for (int j = 0; j < kReaders; ++j) std::this_thread::yield();
     fail_unless_equals_int(overlooked.load(), 0);
