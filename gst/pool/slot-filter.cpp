@@ -219,6 +219,7 @@ BufferPtr SlotFilter::in_slot(BufferPtr frame) {
     source = std::exchange(frame, store->take(Writer::kCopy));
     if (Store::origin(frame.get()) == Store::Origin::kOverflow) return nullptr;
   }
+  if (Store::is_retired(frame.get())) return nullptr;  // by another element behind the same tee
   try {
     if (source) backend->copy(info, source.get(), frame.get());
     const bool waited = backend->finish(frame.get(), source.get(), complete);
@@ -247,8 +248,11 @@ BufferPtr SlotFilter::in_slot(BufferPtr frame) {
 void SlotFilter::lose_slot(GstBuffer *slot, const std::string &why) {
   Store::retire(slot);
   const auto backend = generations_.backend();
+  const auto store = generations_.current();
+  // Another element's is its to replace, one of an earlier generation nobody's.
+  const bool ours = Store::owner(slot) == store.get();
   const auto wanted = settings().slots;
-  const auto left = generations_.current()->attainable(wanted);
+  const auto left = ours ? store->attainable(wanted) : wanted;
   const auto what =
       "a frame could not be written into a slot in " + backend->name() + ": " + why + ". ";
   {
@@ -259,9 +263,10 @@ void SlotFilter::lose_slot(GstBuffer *slot, const std::string &why) {
   if (left < kFewestSlots)
     throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
                        what + "Too many slots were lost this way.");
-  warn(GST_RESOURCE_ERROR_WRITE, what + "The frame is dropped and its slot not used again; " +
-                                     std::to_string(left) + " of " + std::to_string(wanted) +
-                                     " slots can be had.");
+  warn(GST_RESOURCE_ERROR_WRITE, what + "The frame is dropped and its slot not used again" +
+                                     (ours ? "; " + std::to_string(left) + " of " +
+                                                 std::to_string(wanted) + " slots can be had."
+                                           : "."));
 }
 
 BufferPtr SlotFilter::process(BufferPtr frame) {
@@ -276,13 +281,15 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
     if (const auto backend = generations_.backend()) backend->check();
     fill(false);
     frame = in_slot(std::move(frame));
-    if (!frame) {
+    const auto generation = frame ? Store::publish(frame.get()) : std::nullopt;
+    if (!generation) {
       count_drop(sequence);
       return nullptr;
     }
-    const auto generation = Store::publish(frame.get());
     frame.reset(gst_buffer_make_writable(frame.release()));
-    gst_buffer_add_cuda_cam_frame_meta(frame.get(), camera.c_str(), connection, generation,
+    while (auto *of_another = gst_buffer_get_cuda_cam_frame_meta(frame.get()))
+      gst_buffer_remove_meta(frame.get(), &of_another->meta);
+    gst_buffer_add_cuda_cam_frame_meta(frame.get(), camera.c_str(), connection, *generation,
                                        sequence, capture_time(frame.get()));
     lock.lock();
     state_.dropping = false;
