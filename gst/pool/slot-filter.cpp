@@ -11,6 +11,7 @@
 #include "frame/frame-meta.h"
 #include "frame/outstanding-query.h"
 #include "pool/capture-time.hpp"
+#include "pool/picture-size.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(cudacampool_debug);
 #define GST_CAT_DEFAULT cudacampool_debug
@@ -93,6 +94,10 @@ void SlotFilter::prepare(GstCaps *caps) {
   if (!gst_video_info_from_caps(&info, caps))
     throw ElementError(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
                        "cudacampool takes raw video only.");
+  if (!can_be_counted(info))
+    throw ElementError(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                       "pictures of " + std::to_string(info.width) + "x" +
+                           std::to_string(info.height) + " are too large for any memory.");
   auto *features = gst_caps_get_features(caps, 0);
   const bool cuda = features && gst_caps_features_contains(features, "memory:CUDAMemory");
 
