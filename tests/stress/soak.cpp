@@ -186,6 +186,7 @@ int perform(const Options &options, nlohmann::json machine) {
   report.add(watch);
   report.violations = cudacam::test::simulated_violations();
   if (interrupted()) report.complaints.push_back("Interrupted.");
+  if (!report.outages) report.complaints.push_back("No camera ever failed: the run was too short.");
   if (options.forget && !report.forgotten)
     report.complaints.push_back("No lease was forgotten: the run was too short.");
 
