@@ -115,7 +115,7 @@ def bench_section(name, result):
     if 'note' in result:
         text += f'{result["note"]}\n\n'
     if 'figures' not in result:
-        return text + f'{result["skipped"]}\n'
+        return text + (f'FAILED: {result["failed"]}\n' if 'failed' in result else f'{result["skipped"]}\n')
     figures = result['figures']
     if 'frames-per-second' in figures and isinstance(figures['frames-per-second'], list):
         rounds = max(len(row['frames']) for row in figures['frames-per-second'])

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -19,6 +20,7 @@
 namespace {
 
 using namespace cudacam::soak;
+using cudacam::adopt;
 using cudacam::test::catch_interrupts;
 using cudacam::test::CommandLine;
 using cudacam::test::do_without_gpu;
@@ -203,6 +205,14 @@ int perform(const Options &options, nlohmann::json machine) {
   return (options.spoil ? report.saw_rewritten() : report.held()) ? 0 : 1;
 }
 
+/// Frames that a GPU decodes stay there; readers verify them with kernels.
+void expect_kernels() {
+#ifdef HAVE_CUDA
+  if (adopt(gst_element_factory_find("nvh264dec")) && !std::filesystem::exists(find_kernels()))
+    throw cudacam::test::NotHere("no " + find_kernels() + ": it was built without nvcc");
+#endif
+}
+
 /// Throws std::runtime_error with a sentence for the user.
 Options parse(int argc, char **argv) {
   Options options;
@@ -239,7 +249,10 @@ Options parse(int argc, char **argv) {
 int main(int argc, char **argv) {
   return cudacam::test::run_program("soak", [&] {
     const Options options = parse(argc, argv);
-    if (options.cpu) do_without_gpu();
+    if (options.cpu)
+      do_without_gpu();
+    else
+      expect_kernels();
     catch_interrupts();
     std::signal(SIGPIPE, SIG_IGN);  // a camera that dies is what this is about
     return perform(options, cudacam::test::describe_machine(argc, argv));
