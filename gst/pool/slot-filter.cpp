@@ -342,7 +342,8 @@ void SlotFilter::answer_outstanding(GstQuery *query) const {
                                         use.references,
                                         0,
                                         nullptr,
-                                        FALSE};
+                                        FALSE,
+                                        {}};
       gst_cuda_cam_query_add_outstanding(query, &frame);
     }
   }
