@@ -18,9 +18,14 @@
 
 namespace cudacam::bench {
 
+/// Thrown when there is nothing to measure with.
+class NotHere : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 inline void *library() {
   static void *const handle = dlopen("libcuda.so.1", RTLD_NOW);
-  if (!handle) throw std::runtime_error("no NVIDIA driver: libcuda.so.1 is not there");
+  if (!handle) throw NotHere("no NVIDIA driver: libcuda.so.1 is not there");
   return handle;
 }
 
@@ -222,7 +227,7 @@ class Gpu {
       image = host_image_.data();
     }
     if (!image) image = kernels_of_nvcc();
-    if (!image) throw std::runtime_error("built without kernels (no nvcc): nothing to compare");
+    if (!image) throw NotHere("built without kernels (no nvcc): nothing to compare");
     CUmodule module = nullptr;
     CALL(cuModuleLoadData, &module, image);
     CALL(cuModuleGetFunction, &copy_frame_, module, "copy_frame");

@@ -14,6 +14,7 @@
 
 #include "copy-gpu.hpp"
 #include "cuda/launch-combiner.hpp"
+#include "tests/support/percentiles.hpp"
 
 namespace cudacam::bench {
 namespace {
@@ -214,15 +215,7 @@ void run(const Plan &plan, std::vector<std::unique_ptr<Camera>> &cameras, const 
 }
 
 std::string summary(Microseconds values) {
-  if (values.empty()) return "null";
-  std::sort(values.begin(), values.end());
-  const auto at = [&](std::size_t permille) {
-    return values[(values.size() - 1) * permille / 1000];
-  };
-  char text[160];
-  std::snprintf(text, sizeof text, R"({"p50": %.2f, "p99": %.2f, "p99.9": %.2f, "max": %.2f})",
-                at(500), at(990), at(999), values.back());
-  return text;
+  return test::summary(std::move(values), 2, {"p50", "max"});
 }
 
 std::string json(const Plan &plan, const Outcome &outcome) {

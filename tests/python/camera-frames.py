@@ -10,7 +10,8 @@ import ctypes
 import gc
 import sys
 import threading
-import traceback
+
+import tap
 
 sys.path.insert(0, sys.argv[1])
 try:
@@ -251,21 +252,11 @@ def main():
               dlpack_tells_of_cuda]
     have_gpu = Gst.ElementFactory.find('cudaupload') is not None
     with_modules = {'torch': pytorch_reads_frames, 'cupy': cupy_reads_frames}
-    print(f'1..{len(tests) + len(on_gpu) + len(with_modules)}')
     plan = [(test, None) for test in tests]
     plan += [(test, None if have_gpu else 'no cudaupload') for test in on_gpu]
     plan += [(test, None if have_gpu and installed(module) else f'no GPU with {module}')
              for module, test in with_modules.items()]
-    for number, (test, lacks) in enumerate(plan, 1):
-        if lacks:
-            print('ok', number, '-', test.__name__, '# SKIP', lacks)
-            continue
-        try:
-            test()
-            print('ok', number, '-', test.__name__)
-        except Exception:
-            print('not ok', number, '-', test.__name__)
-            print(''.join(f'# {line}\n' for line in traceback.format_exc().splitlines()), end='')
+    tap.run(plan)
 
 
 if __name__ == '__main__':
