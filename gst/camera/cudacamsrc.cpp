@@ -204,9 +204,12 @@ Settings CameraSource::settings() const {
 }
 
 void CameraSource::set_property(guint id, const GValue *value, GParamSpec *pspec) {
-  std::lock_guard lock(mutex_);
-  if (!cudacam::set_property(settings_, id, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(element_, id, pspec);
+  {
+    std::lock_guard lock(mutex_);
+    if (!cudacam::set_property(settings_, id, value))
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(element_, id, pspec);
+  }
+  if (cudacam::is_limit(id)) supervisor_->limits_changed();
 }
 
 void CameraSource::get_property(guint id, GValue *value, GParamSpec *pspec) {

@@ -17,6 +17,10 @@ void Supervisor::reconnect() {
   });
 }
 
+void Supervisor::limits_changed() {
+  post([this] { set_limits(callbacks_.settings()); });
+}
+
 void Supervisor::finish() {
   post([this] {
     step(policy_.stop());

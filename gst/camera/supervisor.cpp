@@ -114,9 +114,17 @@ void Supervisor::release() {
 void Supervisor::post(Job job) {
   {
     std::lock_guard lock(mutex_);
+    if (quit_) return;
     jobs_.push_back(std::move(job));
   }
   wakeup_.notify_one();
+}
+
+void Supervisor::set_limits(const Settings &settings) {
+  auto now = limits(settings);
+  // The connection was told what it may take to close when it was made.
+  now.close_timeout = limits(settings_).close_timeout;
+  policy_.set_limits(now);
 }
 
 void Supervisor::run() {

@@ -90,8 +90,10 @@ void FrameCopier::reach(GstCudaContext *peer) {
 }
 
 CUstream FrameCopier::enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                              StreamView stream) {
-  const MappedFrame from(info, source, GST_MAP_READ);
+                              StreamView stream, bool by_host) {
+  const MappedFrame from(
+      info, source, GST_MAP_READ,
+      by_host ? MappedFrame::Pointers::kHost : MappedFrame::Pointers::kWhereItLies);
   const MappedFrame to(info, target, GST_MAP_WRITE);
   const auto planes = planes_of(info, from, to);
   const ContextScope scope(context_.get());

@@ -30,12 +30,13 @@ bool same_or_larger(GstVideoFormat format, int width, int height, const GstVideo
 
 }  // namespace
 
-MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access)
+MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access,
+                         Pointers pointers)
     : context_(context_of(buffer)) {
   const auto *layout = &info;
   const auto *meta = gst_buffer_get_video_meta(buffer);
   if (context_) {
-    access = GstMapFlags(access | GST_MAP_CUDA);
+    if (pointers == Pointers::kWhereItLies) access = GstMapFlags(access | GST_MAP_CUDA);
     // Rows are padded, and without a meta only the memory says how.
     if (!meta) layout = &GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0))->info;
   }
@@ -48,7 +49,10 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
   MemoryPtr memory(gst_buffer_get_memory(buffer, 0));
   const bool mapped = gst_video_frame_map(&frame_, layout, buffer, access);
   const bool replaced = gst_buffer_peek_memory(buffer, 0) != memory.get();
-  if (mapped && !replaced) return;
+  if (mapped && !replaced) {
+    if (pointers == Pointers::kHost) context_ = nullptr;
+    return;
+  }
   if (mapped) gst_video_frame_unmap(&frame_);
   if (replaced) gst_buffer_replace_memory(buffer, 0, memory.release());
   if (context_) {

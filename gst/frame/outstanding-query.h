@@ -50,6 +50,9 @@ typedef struct {
   guint buffer_references;
   const gchar *holder;
   gboolean revoked;
+
+  /*< private >*/
+  gpointer _reserved[4];
 } GstCudaCamOutstanding;
 
 /**

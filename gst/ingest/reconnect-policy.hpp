@@ -53,7 +53,7 @@ class ReconnectPolicy {
   /// `seed`: of the jitter, so that sixty cameras that fail together do not come back together.
   ReconnectPolicy(const Limits &limits, std::uint32_t seed) : limits_(limits), random_(seed) {}
 
-  /// From the next decision on.
+  /// Hold at once, for timers that run as if from their start; a delay that has begun stays.
   void set_limits(const Limits &limits) { limits_ = limits; }
 
   Step start(Time now);

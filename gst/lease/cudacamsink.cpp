@@ -73,7 +73,10 @@ static GstStateChangeReturn gst_cuda_cam_sink_change_state(GstElement *element,
   return guarded(element, [&] {
     if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) lender.start();
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) lender.stop();
-    return GST_ELEMENT_CLASS(gst_cuda_cam_sink_parent_class)->change_state(element, transition);
+    const auto result =
+        GST_ELEMENT_CLASS(gst_cuda_cam_sink_parent_class)->change_state(element, transition);
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) lender.streaming_ended();
+    return result;
   });
 }
 
@@ -115,6 +118,11 @@ static GstFlowReturn gst_cuda_cam_sink_render(GstBaseSink *sink, GstBuffer *buff
   return guarded(sink, [&] { return GST_CUDA_CAM_SINK(sink)->lender->publish(buffer); });
 }
 
+/// In PAUSED, of the frame that waits there; in PLAYING it is rendered, too.
+static GstFlowReturn gst_cuda_cam_sink_preroll(GstBaseSink *sink, GstBuffer *buffer) {
+  return guarded(sink, [&] { return GST_CUDA_CAM_SINK(sink)->lender->publish_early(buffer); });
+}
+
 static GstStructure *gst_cuda_cam_sink_drain(GstCudaCamSink *self, guint64 timeout) {
   return guarded(self, [&] { return self->lender->drain(timeout); });
 }
@@ -140,10 +148,10 @@ static GstPadProbeReturn gst_cuda_cam_sink_join(GstPad *, GstPadProbeInfo *info,
 static void gst_cuda_cam_sink_set_property(GObject *object, guint id, const GValue *value,
                                            GParamSpec *spec) {
   auto &lender = *GST_CUDA_CAM_SINK(object)->lender;
-  auto settings = lender.settings();
-  if (!cudacam::set_sink_property(settings, id, value))
+  if (!lender.change_settings([&](cudacam::SinkSettings &settings) {
+        return cudacam::set_sink_property(settings, id, value);
+      }))
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-  lender.set_settings(settings);
 }
 
 static void gst_cuda_cam_sink_get_property(GObject *object, guint id, GValue *value,
@@ -207,8 +215,8 @@ static void install_actions(GType type) {
    * leases. The frame is complete. It keeps its slot as long as its buffer lives, and no drain
    * waits for it. Any thread.
    *
-   * Returns: (transfer full) (nullable): a sample with buffer and caps, or %NULL when no frame came
-   *   in time or the element is stopped
+   * Returns: (transfer full) (nullable): a sample with buffer, caps and segment, or %NULL when no
+   *   frame came in time or the element is stopped
    */
   g_signal_new_class_handler("try-pull-sample", type, kAction,
                              G_CALLBACK(gst_cuda_cam_sink_try_pull_sample), nullptr, nullptr,
@@ -294,6 +302,7 @@ static void gst_cuda_cam_sink_class_init(GstCudaCamSinkClass *klass) {
   sink->set_caps = gst_cuda_cam_sink_set_caps;
   sink->event = gst_cuda_cam_sink_event;
   sink->propose_allocation = gst_cuda_cam_sink_propose_allocation;
+  sink->preroll = gst_cuda_cam_sink_preroll;
   sink->render = gst_cuda_cam_sink_render;
   cudacam::install_sink_properties(object);
   install_actions(G_TYPE_FROM_CLASS(klass));

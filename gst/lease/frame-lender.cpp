@@ -23,6 +23,7 @@ using Clock = Ledger::Clock;
 struct Frame {
   BufferPtr buffer;
   CapsPtr caps;
+  GstSegment segment;
 };
 
 /// What a lease keeps so that it can be returned after the sink is gone.
@@ -53,6 +54,7 @@ Ticket &ticket(gpointer data) {
 constexpr GstCudaCamLeaseFuncs kWayBack = {
     [](gpointer data) {
       const std::unique_ptr<Ticket> mine(&ticket(data));
+      mine->frame.reset();  // first: who has waited for the lease finds its slot free
       mine->ledger->release(mine->id);
     },
     [](gpointer data) { return gboolean{ticket(data).ledger->is_revoked(ticket(data).id)}; },
@@ -64,6 +66,7 @@ void FrameLender::start() {
   // No frame comes yet, and the threads that bring them are started after us.
   inlet_ = std::make_shared<Ledger>();
   caps_ = nullptr;
+  early_ = nullptr;
   warned_of_foreign_frames_ = false;
   next_statistics_ = {};
   camera_.start();
@@ -162,6 +165,8 @@ gboolean FrameLender::reconnect() {
 
 /// Takes no lock that a reader may hold.
 GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
+  const auto early = std::exchange(early_, nullptr);
+  if (early.get() == buffer) return GST_FLOW_OK;
   if (!inlet_) return GST_FLOW_FLUSHING;
   if (!caps_) return GST_FLOW_NOT_NEGOTIATED;
   const auto *meta = gst_buffer_get_cuda_cam_frame_meta(buffer);
@@ -173,12 +178,20 @@ GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
   auto frame = std::make_shared<Frame>();
   frame->buffer = share(buffer);
   frame->caps = share(caps_.get());
+  frame->segment = GST_BASE_SINK(element_)->segment;  // the streaming thread's
   if (inlet_->publish(std::move(frame)))
     g_signal_emit_by_name(element_, "new-frame");
   else
     GST_LOG_OBJECT(element_, "draining, not kept: %" GST_PTR_FORMAT, static_cast<void *>(buffer));
   notify_statistics_when_due();
   return GST_FLOW_OK;
+}
+
+GstFlowReturn FrameLender::publish_early(GstBuffer *buffer) {
+  early_ = nullptr;  // it never came again: this one may have taken its place
+  const auto result = publish(buffer);
+  early_ = share(buffer);
+  return result;
 }
 
 void FrameLender::warn_of_foreign_frame() {
@@ -198,6 +211,12 @@ void FrameLender::notify_statistics_when_due() {
 }
 
 GstCudaCamLease *FrameLender::acquire(const gchar *holder, GstClockTime timeout, GError **error) {
+  return lend(holder, timeout, nullptr, error);
+}
+
+/// `segment`: set to the frame's, when there is one.
+GstCudaCamLease *FrameLender::lend(const gchar *holder, GstClockTime timeout, GstSegment *segment,
+                                   GError **error) {
   const auto book = ledger();
   const auto lent = book ? book->acquire(holder, after(timeout))
                          : Ledger::Lease{Ledger::Outcome::kStopped, 0, nullptr};
@@ -224,6 +243,7 @@ GstCudaCamLease *FrameLender::acquire(const gchar *holder, GstClockTime timeout,
       return nullptr;
   }
   const auto *frame = static_cast<Frame *>(lent.frame.get());
+  if (segment) *segment = frame->segment;
   return gst_cuda_cam_lease_new(frame->buffer.get(), frame->caps.get(), holder, &kWayBack,
                                 new Ticket{book, lent.id, lent.frame});
 }
@@ -232,7 +252,9 @@ GstSample *FrameLender::pull_sample(GstClockTime timeout) {
   struct Unlease {
     void operator()(GstCudaCamLease *lease) const { gst_cuda_cam_lease_unref(lease); }
   };
-  const std::unique_ptr<GstCudaCamLease, Unlease> lease(acquire(kSampleHolder, timeout, nullptr));
+  GstSegment segment;
+  const std::unique_ptr<GstCudaCamLease, Unlease> lease(
+      lend(kSampleHolder, timeout, &segment, nullptr));
   if (!lease) return nullptr;
   GError *error = nullptr;
   if (!gst_cuda_cam_lease_wait(lease.get(), &error)) {  // a sample has nothing to wait by
@@ -240,7 +262,7 @@ GstSample *FrameLender::pull_sample(GstClockTime timeout) {
     throw ElementError(error->domain, error->code, error->message);
   }
   return gst_sample_new(gst_cuda_cam_lease_get_buffer(lease.get()),
-                        gst_cuda_cam_lease_get_caps(lease.get()), nullptr, nullptr);
+                        gst_cuda_cam_lease_get_caps(lease.get()), &segment, nullptr);
 }
 
 gboolean FrameLender::add_holder(const gchar *holder, guint queue_size, GError **error) {
@@ -260,7 +282,7 @@ void FrameLender::remove_holder(const gchar *holder) {
   Discarded discarded;  // dies after the lock is gone
   std::lock_guard lock(lock_);
   holders_.erase(holder);
-  if (const auto book = ledger()) discarded = book->set_queue(holder, 0);
+  if (const auto book = ledger()) discarded = book->set_queue(holder, std::nullopt);
 }
 
 GstStructure *FrameLender::drain(GstClockTime timeout) {
@@ -302,7 +324,8 @@ void FrameLender::answer_outstanding(GstQuery *query) {
                                       static_cast<guint>(GST_MINI_OBJECT_REFCOUNT_VALUE(memory)),
                                       static_cast<guint>(GST_MINI_OBJECT_REFCOUNT_VALUE(buffer)),
                                       held.holder.c_str(),
-                                      held.revoked};
+                                      held.revoked,
+                                      {}};
     gst_cuda_cam_query_add_outstanding(query, &frame);
   }
 }
@@ -312,14 +335,15 @@ SinkSettings FrameLender::settings() const {
   return settings_;
 }
 
-void FrameLender::set_settings(const SinkSettings &settings) {
+bool FrameLender::change_settings(const std::function<bool(SinkSettings &)> &change) {
   Discarded discarded;  // dies after the lock is gone
   std::lock_guard lock(lock_);
-  settings_ = settings;
-  restarts_ = settings.reconnect_mode == ReconnectMode::kState;
-  statistics_interval_ = settings.statistics_interval;
+  if (!change(settings_)) return false;
+  restarts_ = settings_.reconnect_mode == ReconnectMode::kState;
+  statistics_interval_ = settings_.statistics_interval;
   if (const auto book = ledger()) discarded = book->limit(settings_.max_leases);
   watch_locked();
+  return true;
 }
 
 }  // namespace cudacam

@@ -7,6 +7,7 @@
 #include <gst/gst.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,8 @@ class FrameLender {
   /// From here on none are; waits for those that are out as long as drain-timeout says. Later they
   /// stay valid.
   void stop();
+  /// No frame is coming any more.
+  void streaming_ended() { early_ = nullptr; }
 
   void set_caps(GstCaps *caps);
   /// Takes note of what cudacamsrc says of its camera, or else of where the stream begins and ends.
@@ -45,6 +48,8 @@ class FrameLender {
   /// Before the element sees a frame, on the streaming thread.
   void join(GstBuffer *frame);
   GstFlowReturn publish(GstBuffer *buffer);
+  /// A frame that waits in the element for PLAYING: published now, and not once more then.
+  GstFlowReturn publish_early(GstBuffer *buffer);
 
   /// GstCudaCamLender::acquire.
   GstCudaCamLease *acquire(const gchar *holder, GstClockTime timeout, GError **error);
@@ -65,10 +70,14 @@ class FrameLender {
   void answer_outstanding(GstQuery *query);
 
   SinkSettings settings() const;
-  void set_settings(const SinkSettings &settings);
+  /// `change` returns whether it changed something; it runs under a lock, so that threads that
+  /// change different settings at once undo nothing of each other's.
+  bool change_settings(const std::function<bool(SinkSettings &)> &change);
 
  private:
   std::shared_ptr<Ledger> ledger() const;
+  GstCudaCamLease *lend(const gchar *holder, GstClockTime timeout, GstSegment *segment,
+                        GError **error);
   void watch_locked();
   void report(const LeaseBook::Overdue &overdue);
   void warn_of_foreign_frame();
@@ -92,9 +101,10 @@ class FrameLender {
   std::atomic<bool> restarts_{SinkSettings().reconnect_mode == ReconnectMode::kState};
   std::atomic<GstClockTime> statistics_interval_{SinkSettings().statistics_interval};
 
-  // Of the streaming thread, and of start(), which runs while there is none:
+  // Of the streaming thread, and of start() and streaming_ended(), which run while there is none:
   std::shared_ptr<Ledger> inlet_;  // the same ledger
   CapsPtr caps_;
+  BufferPtr early_;  // what publish_early() published last, until the next comes
   bool warned_of_foreign_frames_ = false;
   Ledger::Clock::time_point next_statistics_{};
   StreamJoint joint_;

@@ -124,10 +124,12 @@ void LeaseBook::forget_frames(Discarded &discarded) {
   }
 }
 
-void LeaseBook::set_queue(const std::string &name, std::size_t queue, Discarded &discarded) {
+void LeaseBook::set_queue(const std::string &name, std::optional<std::size_t> queue,
+                          Discarded &discarded) {
   auto &holder = holder_named(name);
-  holder.row.queue = queue;
-  while (holder.frames.size() > queue) {
+  holder.kept = queue.has_value();
+  holder.row.queue = queue.value_or(0);
+  while (holder.frames.size() > holder.row.queue) {
     discarded.push_back(std::move(holder.frames.front()));
     holder.frames.pop_front();
     ++holder.row.dropped;
@@ -167,7 +169,7 @@ void LeaseBook::forget_idle_holder() {
   auto idlest = holders_.end();
   for (auto place = holders_.begin(); place != holders_.end(); ++place) {
     const auto &holder = place->second;
-    if (holder.row.leases || holder.row.queue || holder.lost) continue;
+    if (holder.row.leases || holder.kept || holder.lost) continue;
     if (idlest == holders_.end() || holder.used < idlest->second.used) idlest = place;
   }
   if (idlest == holders_.end()) return;

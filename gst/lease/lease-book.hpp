@@ -63,8 +63,8 @@ class LeaseBook {
   };
 
   /// Names that are remembered. When there is one more, the holder is forgotten that has asked for
-  /// nothing for longest, of those without a lease and a queue: with its statistics, and with what
-  /// it has seen. So a reader that makes up a name for each lease costs others nothing.
+  /// nothing for longest, of those without a lease and not in set_queue(): with its statistics, and
+  /// with what it has seen. So a reader that makes up a name for each lease costs others nothing.
   static constexpr std::size_t kMostHolders = 256;
 
   /// One holder, for statistics.
@@ -127,8 +127,9 @@ class LeaseBook {
   /// At most this many leases at once for each holder; 0: no limit. Leases that are out stay.
   void limit(unsigned max_leases) { max_leases_ = max_leases; }
   /// `holder` gets every frame, at most `queue` of them wait for it and the oldest is dropped; with
-  /// 0, the newest only.
-  void set_queue(const std::string &holder, std::size_t queue, Discarded &discarded);
+  /// 0, the newest only. It is remembered until this is called with nothing, which makes it a name
+  /// like any other.
+  void set_queue(const std::string &holder, std::optional<std::size_t> queue, Discarded &discarded);
 
   /// Leases that are older than `timeout`, each told once.
   std::vector<Overdue> overdue(Clock::time_point now, Clock::duration timeout);
@@ -146,6 +147,7 @@ class LeaseBook {
     std::uint64_t seen = 0;  // number of the newest frame it took
     std::uint64_t used = 0;  // when it last asked, in steps
     unsigned lost = 0;       // revoked leases that were not released
+    bool kept = false;       // never forgotten
     std::deque<FrameRef> frames;
   };
   struct Entry {

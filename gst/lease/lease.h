@@ -194,6 +194,9 @@ typedef struct {
   guint64 row_bytes;
   guint rows;
   gboolean on_gpu;
+
+  /*< private >*/
+  gpointer _reserved[4];
 } GstCudaCamPlane;
 
 /**

@@ -238,7 +238,7 @@ Discarded Ledger::limit(unsigned max_leases) {
   return std::move(section.discarded);
 }
 
-Discarded Ledger::set_queue(const std::string &holder, std::size_t queue) {
+Discarded Ledger::set_queue(const std::string &holder, std::optional<std::size_t> queue) {
   Section section(*this);
   book_.set_queue(holder, queue, section.discarded);
   serve_locked(section);

@@ -77,7 +77,7 @@ class Ledger {
 
   /// The frames that are not kept: to die where the caller holds no lock.
   Discarded limit(unsigned max_leases);
-  Discarded set_queue(const std::string &holder, std::size_t queue);
+  Discarded set_queue(const std::string &holder, std::optional<std::size_t> queue);
 
   std::vector<LeaseBook::Overdue> overdue(Clock::duration timeout);
   std::optional<Clock::time_point> next_overdue(Clock::duration timeout);

@@ -211,12 +211,14 @@ BufferPtr SlotFilter::in_slot(BufferPtr frame) {
     store->let_writers_wait(mode == SyncMode::kGpu || (in_auto && know_fences));
     store->rethrow();
   }
+  const auto origin = Store::origin(frame.get());
+  if (origin == Store::Origin::kOverflow) return nullptr;
   BufferPtr source;
-  if (Store::origin(frame.get()) == Store::Origin::kForeign) {
+  if (origin == Store::Origin::kForeign || !backend->takes(frame.get())) {
     if (!store) return nullptr;
     source = std::exchange(frame, store->take(Writer::kCopy));
+    if (Store::origin(frame.get()) == Store::Origin::kOverflow) return nullptr;
   }
-  if (Store::origin(frame.get()) == Store::Origin::kOverflow) return nullptr;
   try {
     if (source) backend->copy(info, source.get(), frame.get());
     const bool waited = backend->finish(frame.get(), source.get(), complete);
@@ -328,7 +330,8 @@ void SlotFilter::answer_outstanding(GstQuery *query) const {
                                         use.references,
                                         0,
                                         nullptr,
-                                        FALSE};
+                                        FALSE,
+                                        {}};
       gst_cuda_cam_query_add_outstanding(query, &frame);
     }
   }

@@ -29,10 +29,6 @@ GstMemory *whole(GstMemory *memory) {
   return memory;
 }
 
-GstMemory *memory_of(GstBuffer *frame) {
-  return gst_buffer_n_memory(frame) == 1 ? whole(gst_buffer_peek_memory(frame, 0)) : nullptr;
-}
-
 MemoryPtr allocate(SlotSource &source, Account &account) {
   account.add(source.bytes());
   try {
@@ -318,15 +314,23 @@ std::vector<Store::Use> Store::uses() const {
   return result;
 }
 
+Store::Slot *Store::slot_behind(GstMemory *memory) {
+  return static_cast<Slot *>(mark(whole(memory), slot_quark()));
+}
+
+/// Of a frame that is all of a slot; null for others.
 Store::Slot *Store::slot_of(GstBuffer *frame) {
-  auto *memory = memory_of(frame);
-  return memory ? static_cast<Slot *>(mark(memory, slot_quark())) : nullptr;
+  if (gst_buffer_n_memory(frame) != 1) return nullptr;
+  auto *view = gst_buffer_peek_memory(frame, 0);
+  auto *slot = slot_behind(view);
+  return slot && view->offset == 0 && view->size == slot->store->layout_.size ? slot : nullptr;
 }
 
 Store::Origin Store::origin(GstBuffer *frame) {
   if (slot_of(frame)) return Origin::kSlot;
-  auto *memory = memory_of(frame);
-  return memory && mark(memory, overflow_quark()) ? Origin::kOverflow : Origin::kForeign;
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i)
+    if (mark(whole(gst_buffer_peek_memory(frame, i)), overflow_quark())) return Origin::kOverflow;
+  return Origin::kForeign;
 }
 
 guint64 Store::publish(GstBuffer *frame) {
@@ -346,6 +350,11 @@ void Store::retire(GstBuffer *frame) {
 
 SlotFence *Store::fence(GstBuffer *frame) {
   return slot_of(frame)->fence.get();
+}
+
+SlotFence *Store::fence_behind(GstMemory *memory) {
+  const auto *slot = slot_behind(memory);
+  return slot ? slot->fence.get() : nullptr;
 }
 
 }  // namespace cudacam

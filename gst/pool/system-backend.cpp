@@ -50,6 +50,7 @@ class SystemBackend : public Backend {
   ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const override {
     return slot_pool(std::move(store));
   }
+  bool takes(GstBuffer *slot) const override { return !Store::fence(slot); }
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     GstVideoFrame from, to;
     if (!gst_video_frame_map(&from, &info, source, GST_MAP_READ))

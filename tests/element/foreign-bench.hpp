@@ -41,9 +41,14 @@ class ForeignBench {
     gst_util_set_object_arg(G_OBJECT(harness_->element), property, value);
   }
 
+  GstHarness *harness() const { return harness_; }
+  guint64 count(const char *field) const { return number(harness_->element, field); }
+
+  /// Null when it was dropped.
   BufferPtr push(BufferPtr frame) {
     GST_BUFFER_PTS(frame.get()) = 123;
-    return BufferPtr(gst_harness_push_and_pull(harness_, frame.release()));
+    gst_harness_push(harness_, frame.release());
+    return BufferPtr(gst_harness_try_pull(harness_));
   }
 
   /// Pushes the frame, with pixels of its own, and expects them in a slot.

@@ -34,8 +34,8 @@ GST_START_TEST(an_entry_reads_as_it_was_written) {
   const QueryPtr query(gst_cuda_cam_query_new_outstanding());
   fail_unless(gst_cuda_cam_query_is_outstanding(query.get()));
   fail_unless_equals_int(gst_cuda_cam_query_get_n_outstanding(query.get()), 0);
-  const GstCudaCamOutstanding slot{"pool", 1, 2, 0, nullptr, FALSE};
-  const GstCudaCamOutstanding lease{"sink", 3, 4, 5, "reader", TRUE};
+  const GstCudaCamOutstanding slot{"pool", 1, 2, 0, nullptr, FALSE, {}};
+  const GstCudaCamOutstanding lease{"sink", 3, 4, 5, "reader", TRUE, {}};
   gst_cuda_cam_query_add_outstanding(query.get(), &slot);
   gst_cuda_cam_query_add_outstanding(query.get(), &lease);
   fail_unless_equals_int(gst_cuda_cam_query_get_n_outstanding(query.get()), 2);

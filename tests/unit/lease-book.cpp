@@ -211,6 +211,24 @@ GST_START_TEST(a_name_for_each_lease_does_not_make_the_book_grow) {
 }
 GST_END_TEST
 
+GST_START_TEST(who_is_given_a_queue_is_remembered_until_it_is_taken_away) {
+  Bench bench;
+  bench.publish(1);
+  for (const char *name : {"latest", "every", "gone"}) {
+    bench.set_queue(name, *name == 'e' ? 1 : 0);
+    bench.book.release(bench.take(name).id, kStart);
+  }
+  Discarded discarded;
+  bench.book.set_queue("gone", std::nullopt, discarded);
+  for (std::size_t i = 0; i < LeaseBook::kMostHolders; ++i)
+    bench.take(("name" + std::to_string(i)).c_str());
+  fail_unless(bench.take("latest").answer == Answer::kNothingNew);
+  fail_unless_equals_int(bench.row("latest").taken, 1);
+  fail_unless_equals_int(bench.row("every").queue, 1);
+  fail_unless(bench.row("gone").holder.empty());
+}
+GST_END_TEST
+
 GST_START_TEST(more_holders_than_are_remembered_can_hold_leases) {
   Bench bench;
   bench.publish(1);
@@ -237,6 +255,7 @@ static Suite *lease_book_suite() {
   tcase_add_test(tests, an_overdue_lease_is_told_once);
   tcase_add_test(tests, hold_times_are_those_of_released_leases);
   tcase_add_test(tests, a_name_for_each_lease_does_not_make_the_book_grow);
+  tcase_add_test(tests, who_is_given_a_queue_is_remembered_until_it_is_taken_away);
   tcase_add_test(tests, more_holders_than_are_remembered_can_hold_leases);
   return suite;
 }

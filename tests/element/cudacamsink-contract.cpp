@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What applications may expect of any sink, and of threads that meet in this one.
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lease-bench.hpp"
+
+using namespace cudacam::test;
+
+namespace {
+
+struct PipelineStop {
+  void operator()(GstElement *pipeline) const {
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+  }
+};
+using Pipeline = std::unique_ptr<GstElement, PipelineStop>;
+
+/// A frame that tells when it dies.
+GstBuffer *dying_frame(GDestroyNotify dies, gpointer data) {
+  static guint8 pixels[16];
+  return gst_buffer_new_wrapped_full(GST_MEMORY_FLAG_READONLY, pixels, sizeof pixels, 0,
+                                     sizeof pixels, data, dies);
+}
+
+}  // namespace
+
+GST_START_TEST(a_paused_pipeline_lends_the_frame_that_it_shows) {
+  const Pipeline pipeline(gst_parse_launch(
+      "videotestsrc num-buffers=2 ! cudacampool ! cudacamsink name=sink", nullptr));
+  const auto sink = cudacam::adopt(gst_bin_get_by_name(GST_BIN(pipeline.get()), "sink"));
+  auto *lender = GST_CUDA_CAM_LENDER(sink.get());
+  const HolderPtr every(
+      gst_cuda_cam_holder_new(lender, "every", GST_CUDA_CAM_HOLDER_MODE_EVERY, 4, nullptr));
+  const auto next = [&] {
+    return LeasePtr(gst_cuda_cam_holder_acquire(every.get(), kLong, nullptr));
+  };
+  gst_element_set_state(pipeline.get(), GST_STATE_PAUSED);
+  const auto shown = next();
+  fail_unless(shown != nullptr);
+  fail_unless_equals_uint64(gst_cuda_cam_lease_get_frame_meta(shown.get())->sequence, 0);
+
+  // It is not a new frame when the pipeline goes on.
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const auto following = next();
+  fail_unless_equals_uint64(gst_cuda_cam_lease_get_frame_meta(following.get())->sequence, 1);
+  fail_unless_equals_uint64(number(sink.get(), "frames"), 2);
+}
+GST_END_TEST
+
+GST_START_TEST(a_frame_that_was_shown_in_paused_is_not_kept_in_ready) {
+  LeaseBench bench("cudacamsink");
+  gst_element_set_state(bench.sink(), GST_STATE_PAUSED);
+  bool died = false;
+  auto *frame = dying_frame([](gpointer it) { *static_cast<bool *>(it) = true; }, &died);
+  auto pushed =
+      std::async(std::launch::async, [&] { return gst_harness_push(bench.harness(), frame); });
+  auto lease = bench.acquire("reader", kLong);
+  fail_unless(lease != nullptr);
+  gst_element_set_state(bench.sink(), GST_STATE_READY);
+  fail_unless_equals_int(pushed.get(), GST_FLOW_FLUSHING);
+  fail_unless(!died);
+  lease.reset();
+  fail_unless(died);
+}
+GST_END_TEST
+
+GST_START_TEST(a_sample_tells_its_running_time) {
+  LeaseBench bench;
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.start = 5 * GST_SECOND;
+  segment.base = 7 * GST_SECOND;
+  gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment));
+  auto *frame = gst_harness_create_buffer(bench.harness(), 16);
+  GST_BUFFER_PTS(frame) = 6 * GST_SECOND;
+  gst_harness_push(bench.harness(), frame);
+  GstSample *sample = nullptr;
+  g_signal_emit_by_name(bench.sink(), "try-pull-sample", guint64{0}, &sample);
+  fail_unless_equals_uint64(
+      gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME,
+                                  GST_BUFFER_PTS(gst_sample_get_buffer(sample))),
+      8 * GST_SECOND);
+  gst_sample_unref(sample);
+}
+GST_END_TEST
+
+GST_START_TEST(a_lease_counts_until_its_frame_is_let_go) {
+  struct Seen {
+    GstElement *sink;
+    std::vector<guint64> outstanding;
+  };
+  LeaseBench bench("cudacamsink");
+  Seen seen{bench.sink(), {}};
+  gst_harness_push(bench.harness(), dying_frame(
+                                        [](gpointer data) {
+                                          auto &it = *static_cast<Seen *>(data);
+                                          it.outstanding.push_back(number(it.sink, "outstanding"));
+                                        },
+                                        &seen));
+  auto lease = bench.acquire("reader");
+  bench.push(1);  // nobody but the reader has the first one now
+  fail_unless(seen.outstanding.empty());
+  lease.reset();
+  fail_unless(seen.outstanding == std::vector<guint64>({1}));
+  fail_unless_equals_uint64(number(bench.sink(), "outstanding"), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(properties_that_threads_set_at_once_all_hold) {
+  LeaseBench bench;
+  const auto set = [&](const char *property, guint64 value) {
+    GValue wished = G_VALUE_INIT;
+    g_value_init(&wished, G_TYPE_UINT64);
+    g_value_set_uint64(&wished, value);
+    g_object_set_property(G_OBJECT(bench.sink()), property, &wished);
+    GValue got = G_VALUE_INIT;
+    g_value_init(&got, G_TYPE_UINT64);
+    g_object_get_property(G_OBJECT(bench.sink()), property, &got);
+    return g_value_get_uint64(&got) == value;
+  };
+  const auto churn = [&](const char *property) {
+    for (guint64 i = 1; i < 100000; ++i)
+      fail_unless(set(property, i * GST_SECOND), "%s was set back", property);
+  };
+  std::thread other(churn, "drain-timeout");
+  churn("statistics-interval");
+  other.join();
+}
+GST_END_TEST
+
+GST_START_TEST(a_holder_object_is_remembered_whoever_else_comes) {
+  LeaseBench bench;
+  const HolderPtr holder(gst_cuda_cam_holder_new(GST_CUDA_CAM_LENDER(bench.sink()), "detector",
+                                                 GST_CUDA_CAM_HOLDER_MODE_LATEST, 0, nullptr));
+  const auto next = [&] { return LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr)); };
+  bench.push(1);
+  fail_unless(next() != nullptr);
+  for (int i = 0; i < 300; ++i) bench.acquire(std::to_string(i).c_str());
+  fail_unless(!next());  // it has had this frame
+  fail_unless_equals_uint64(holder_number(bench.sink(), "detector", "taken"), 1);
+}
+GST_END_TEST
+
+static Suite *cudacamsink_contract_suite() {
+  auto *suite = suite_create("cudacamsink-contract");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, a_paused_pipeline_lends_the_frame_that_it_shows);
+  tcase_add_test(tests, a_frame_that_was_shown_in_paused_is_not_kept_in_ready);
+  tcase_add_test(tests, a_sample_tells_its_running_time);
+  tcase_add_test(tests, a_lease_counts_until_its_frame_is_let_go);
+  tcase_add_test(tests, properties_that_threads_set_at_once_all_hold);
+  tcase_add_test(tests, a_holder_object_is_remembered_whoever_else_comes);
+  return suite;
+}
+
+GST_CHECK_MAIN(cudacamsink_contract)
