@@ -146,8 +146,9 @@ void unmap(GstMemory *part, GstMapInfo *info) {
                                                         : GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
 }
 
-/// Of the whole memory, whatever part is asked for: as GStreamer's.
-GstMemory *copy(GstMemory *part, gssize, gssize) {
+/// Of the whole memory, so that it lies as this one's layout says; what is asked for is what is
+/// seen of it.
+GstMemory *copy(GstMemory *part, gssize offset, gssize size) {
   auto *memory = whole(part);
   auto &self = *ours(memory);
   GstMapInfo from;
@@ -162,6 +163,8 @@ GstMemory *copy(GstMemory *part, gssize, gssize) {
     driver().cuStreamSynchronize(CUstream{nullptr});
     result = make(self.parent.context, layout, std::move(device), *self.transfers);
     GST_MINI_OBJECT_FLAG_SET(result, GST_CUDA_MEMORY_TRANSFER_NEED_DOWNLOAD);
+    result->offset = part->offset + static_cast<gsize>(offset);
+    result->size = size < 0 ? part->size - static_cast<gsize>(offset) : static_cast<gsize>(size);
   } catch (const std::exception &error) {
     GST_CAT_ERROR_OBJECT(cudacam::cuda_category(), memory->allocator, "cannot be copied: %s",
                          error.what());

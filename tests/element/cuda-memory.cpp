@@ -146,6 +146,37 @@ GST_START_TEST(it_is_mapped_and_copied_as_stock_memory) {
 }
 GST_END_TEST
 
+/// A part cannot be written, so whoever wants to gets a copy of it; GStreamer's own has no parts.
+GST_START_TEST(a_copy_of_a_part_is_of_that_part) {
+  if (cudacam::compat::readers_wait_for_memory()) return;
+  const auto context = make_context();
+  const auto memory = our_memory(context.get(), info_of("NV12", 64, 48));
+  {
+    const Mapped map(memory.get(), GST_MAP_WRITE);
+    for (gsize i = 0; i < map.size(); ++i) map.bytes()[i] = static_cast<guint8>(i % 251);
+  }
+  const MemoryPtr part(gst_memory_share(memory.get(), 1000, 500));
+  const auto expect = [](GstMemory *copied, gsize begin, gsize size) {
+    const Mapped map(copied, GST_MAP_READ);
+    fail_unless_equals_uint64(map.size(), size);
+    for (gsize i = 0; i < size; ++i)
+      fail_unless_equals_int(map.bytes()[i], static_cast<guint8>((begin + i) % 251));
+  };
+  expect(MemoryPtr(gst_memory_copy(part.get(), 0, -1)).get(), 1000, 500);
+  expect(MemoryPtr(gst_memory_copy(part.get(), 100, 50)).get(), 1100, 50);
+  expect(MemoryPtr(gst_memory_copy(memory.get(), 100, -1)).get(), 100, memory->size - 100);
+
+  BufferPtr frame(gst_buffer_new());
+  gst_buffer_append_memory(frame.get(), gst_memory_ref(part.get()));
+  GstMapInfo map;
+  fail_unless(gst_buffer_map(frame.get(), &map, GST_MAP_READWRITE));
+  fail_unless_equals_int(map.data[0], 1000 % 251);
+  map.data[0] = 255;
+  gst_buffer_unmap(frame.get(), &map);
+  expect(part.get(), 1000, 500);
+}
+GST_END_TEST
+
 GST_START_TEST(every_byte_of_a_picture_passes_through_it) {
   const auto context = make_context();
   for (const auto *format : kFormats) {
@@ -177,6 +208,7 @@ static Suite *cuda_memory_suite() {
   tcase_add_test(tests, frames_lie_as_in_stock_memory);
   tcase_add_test(tests, formats_without_plain_rows_are_refused);
   tcase_add_test(tests, it_is_mapped_and_copied_as_stock_memory);
+  tcase_add_test(tests, a_copy_of_a_part_is_of_that_part);
   tcase_add_test(tests, every_byte_of_a_picture_passes_through_it);
   return suite;
 }
