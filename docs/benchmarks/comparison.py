@@ -2,7 +2,7 @@
 """Machines and versions side by side."""
 from plots import bars
 from results import (SIMULATED, VARIANTS, crowd, decode_rows, folders, load, milliseconds, number, provenance,
-                     table)
+                     table, told)
 
 
 class Missing(Exception):
@@ -46,12 +46,13 @@ def variant_of(results, variant):
 
 def wait_cell(results, variant):
     wait = variant_of(results, variant)['longest-wait-at-outage']
-    return f'{milliseconds(wait and wait["p50"])} / {milliseconds(wait and wait["max"])}'
+    figures = f'{milliseconds(wait and wait["p50"])} / {milliseconds(wait and wait["max"])}'
+    return figures + (' (see its note)' if 'note' in results['outage'] else '')
 
 
 def others_cell(results, variant):
     others = variant_of(results, variant)['intervals-of-others']
-    return f'{milliseconds(others and others["p99.9"])} / {milliseconds(others and others["max"])}'
+    return f'{milliseconds(others and told(others, "p99.9"))} / {milliseconds(others and others["max"])}'
 
 
 def copy_cell(results):
@@ -89,18 +90,19 @@ def lease_cell(results, key):
 
 
 def crowd_cell(results, what, key):
-    return f'{crowd(figures_of(results, "lease"))[what][key] / 1000:.1f}'
+    value = told(crowd(figures_of(results, 'lease'))[what], key)
+    return number(value and value / 1000)
 
 
 def neighbours_cell(results):
     found = at(figures_of(results, 'reconnect-neighbours'), 'neighbours')
-    return ' / '.join(number(at(found, name, 'interval_ms', 'p99.9'))
+    return ' / '.join(number(told(at(found, name, 'interval_ms'), 'p99.9'))
                       for name in ('quiet', 'decoder_kept', 'decoder_made_anew'))
 
 
 def return_cell(results):
     found = at(figures_of(results, 'reconnect-return'), 'return', 'behind_bare_ms')
-    return f'{number(at(found, "median"))} / {number(at(found, "p99"))}'
+    return f'{number(at(found, "median"))} / {number(at(found, "longest"))}'
 
 
 def soak_cell(results, name, what):
@@ -157,7 +159,7 @@ ROWS = [
     ("others' copies, longest, ms: quiet / reconnects / with a new decoder each",
      lambda r: delays_cell(r, 'copy_ms')),
     ("others' kernels, longest, ms: the same", lambda r: delays_cell(r, 'launch_ms')),
-    ('first frame behind a bare rtspsrc, ms: median / p99', return_cell),
+    ('first frame behind a bare rtspsrc, ms: median / longest', return_cell),
     ('soak, cameras x readers: frames verified, bad, CUDA errors',
      lambda r: soak_cell(r, 'soak-long', soaked)),
     ('the same, VRAM, MiB: first and last of the last minute / most', lambda r: soak_cell(r, 'soak-long', vram)),
@@ -176,10 +178,14 @@ def cell(results, what):
 
 
 def compared():
-    """(folder, a machine's description without one benchmark's command) of each folder."""
+    """(folder, a machine's description without one benchmark's command, from the first date to the last) of each
+    folder."""
     for folder in folders():
-        machine = next(iter(load(folder).values()))['machine']
-        yield folder, {**machine, 'command': 'tests/bench/run' if machine['simulated'] else 'tests/gpu/run'}
+        machines = [result['machine'] for result in load(folder).values()]
+        dates = sorted({machine['date'] for machine in machines})
+        date = dates[0] if len(dates) == 1 else f'{dates[0]} to {dates[-1]}'
+        command = 'tests/bench/run' if machines[0]['simulated'] else 'tests/gpu/run'
+        yield folder, {**machines[0], 'date': date, 'command': command}
 
 
 def comparison_section():

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 
-from results import OUTAGE_STOCK, VARIANTS, crowd, decode_rows
+from results import OUTAGE_STOCK, VARIANTS, crowd, decode_rows, told
 
 STATUS = {'streaming': '#2a9d5c', 'waiting-first-frame': '#9bc53d', 'connecting': '#e9c46a',
           'closing': '#f4a261', 'backoff': '#e76f51', 'failed': '#9e2a2b', 'stopped': '#888888'}
@@ -24,7 +24,7 @@ def gnuplot(commands, width, height):
 
 def block(name, rows):
     """An inline data block of gnuplot."""
-    lines = '\n'.join(' '.join(f'"{value}"' if isinstance(value, str) else repr(value)
+    lines = '\n'.join(' '.join(f'"{value}"' if isinstance(value, str) else repr(value or 0)
                                for value in row) for row in rows)
     return f'${name} << EOD\n{lines}\nEOD\n'
 
@@ -138,7 +138,7 @@ def outage_bars(result):
         wait, others = row['longest-wait-at-outage'], row['intervals-of-others']
         if others:
             rows.append((OUTAGE_STOCK if row['variant'] == 'stock' else VARIANTS[row['variant']],
-                         *(others[key] * 1000 for key in ('p50', 'p99.9', 'max')),
+                         *((told(others, key) or 0) * 1000 for key in ('p50', 'p99.9', 'max')),
                          wait['max'] * 1000 if wait and row['outages'] else 0))
     return bars(rows, ["others' interval, p50", 'p99.9', 'max', "the camera's own longest wait"], 'ms',
                 'set logscale y\nset yrange [10:*]\n')
@@ -163,7 +163,7 @@ def lease_bars(result):
     series = {'a lease, nobody else there': figures['uncontended'],
               f'a lease, {readers} readers': crowd(figures)['lease'],
               f'a frame pushed, {readers} readers': crowd(figures)['push']}
-    return bars([(name, *(row[key] / 1000 for key in ('median', 'p99', 'longest')))
+    return bars([(name, *((told(row, key) or 0) / 1000 for key in ('median', 'p99', 'longest')))
                  for name, row in series.items()], ['median', 'p99', 'longest'], 'us',
                 'set logscale y\nset yrange [0.1:*]\n')
 
@@ -172,7 +172,7 @@ def neighbour_bars(result):
     names = {'quiet': 'no reconnect', 'decoder_kept': 'decoder kept', 'decoder_made_anew':
              'decoder made anew at each reconnect'}
     found = result['figures']['neighbours']
-    return bars([(title, *(found[name]['interval_ms'][key] for key in ('median', 'p99', 'p99.9', 'longest')))
+    return bars([(title, *(told(found[name]['interval_ms'], key) for key in ('median', 'p99', 'p99.9', 'longest')))
                  for name, title in names.items()], ['interval of the others, median', 'p99', 'p99.9', 'longest'], 'ms')
 
 
@@ -180,7 +180,7 @@ def return_bars(result):
     names = {'bare_keyframe_ms': 'the key frame at a bare rtspsrc', 'first_frame_ms': 'the first frame here',
              'behind_bare_ms': 'the difference'}
     found = result['figures']['return']
-    return bars([(title, *(found[name][key] for key in ('median', 'p99', 'longest')))
+    return bars([(title, *(told(found[name], key) for key in ('median', 'p99', 'longest')))
                  for name, title in names.items()], ['median', 'p99', 'longest'], 'ms',
                 'set logscale y\nset yrange [0.1:*]\n')
 

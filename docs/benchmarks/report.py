@@ -3,9 +3,11 @@
 """Makes docs/benchmarks.md and docs/benchmarks/report.html from the results beside this script.
 
 report.py                        writes both; the plots take gnuplot
-report.py --check                exits 1 when benchmarks.md is not what the results say; no gnuplot
-report.py --import FILE NAME     first unpacks results of tests/gpu/run (.tar.gz) to the folder NAME; those of
-                                 one machine and day, made with --only in several runs, add up
+report.py --check                exits 1 when benchmarks.md is not what the results say, or a recorded command
+                                 names folders of the machine; no gnuplot
+report.py --import RESULTS NAME  first takes results of tests/gpu/run (the folder, or what --pack made of it) into
+                                 the folder NAME, which is of one machine; those of one day, made with --only in
+                                 several runs, add up
 report.py --timeline RUN OUT     draws one run (of the demo, or of the soak) as a page OUT
 
 A folder of results holds JSON as tests/bench/run, tests/stress/soak and tests/gpu/run write it.
@@ -16,12 +18,16 @@ import difflib
 import html
 import json
 import pathlib
+import re
 import sys
 import tarfile
 
 from comparison import compared, comparison_bars, comparison_section
 from plots import figures, need_gnuplot
 from results import HERE, SIMULATED, folders, load, provenance, section
+
+sys.path.append(str(HERE.parents[1] / 'tests/gpu'))
+from parts import joined, same_machine, same_run  # noqa: E402
 
 PAGE = HERE.parent / 'benchmarks.md'
 
@@ -36,7 +42,8 @@ def markdown():
             '<!-- Written by docs/benchmarks/report.py from docs/benchmarks/*/: change those. -->\n\n'
             'Measured by `tests/gpu/run` (`tests/run --gpu`); [report.html](benchmarks/report.html) has '
             'the plots.\nOn a machine without a GPU the same programs run on the simulated one '
-            f'(`tests/bench/run`): *{SIMULATED}*.\n')
+            f'(`tests/bench/run`): *{SIMULATED}*.\n'
+            'A percentile is given only of so many values that some lie beyond it: p99 of 100, p99.9 of 1000.\n')
     text += '\n' + comparison_section()
     for folder in folders():
         text += f'\n## {folder.name}\n'
@@ -84,43 +91,52 @@ def report():
     return page('gst-cudacam: benchmarks', body)
 
 
-def same_run(one, other):
-    """Whether two results are of one machine, on one day."""
-    keys = ('gpu', 'driver', 'gstreamer', 'simulated')
-    return ([one['machine'][key] for key in keys] == [other['machine'][key] for key in keys]
-            and one['machine']['date'][:10] == other['machine']['date'][:10])
+def files_of(results):
+    """{name: text} of what a run found, a folder or packed."""
+    wanted = '.json', '.txt'
+    if pathlib.Path(results).is_dir():
+        return {path.name: path.read_text() for path in pathlib.Path(results).rglob('*') if path.suffix in wanted}
+    with tarfile.open(results) as packed:
+        return {pathlib.Path(member.name).name: packed.extractfile(member).read().decode()
+                for member in packed.getmembers() if member.isfile() and member.name.endswith(wanted)}
 
 
-def joined(before, tests):
-    """The tests of a run in parts, each with `--only`: a part that is run again replaces the earlier one."""
-    again = {row['part'] for row in tests['tests']}
-    rows = [row for row in before['tests'] if row['part'] not in again] + tests['tests']
-    counts = {outcome: sum(row['outcome'] == outcome for row in rows)
-              for outcome in ('passed', 'failed', 'skipped')}
-    return {**tests, **counts, 'tests': rows}
-
-
-def unpack(archive, name):
-    target = HERE / name
+def take(results, target):
+    """Adds them to the folder `target`."""
+    files = files_of(results)
+    found = {name: json.loads(text) for name, text in files.items() if name.endswith('.json')}
+    if not found:
+        sys.exit(f'{results} holds no results.')
+    there = load(target) if target.is_dir() else {}
+    for name, result in found.items():
+        for other in there.values():
+            if not same_machine(result['machine'], other['machine']):
+                sys.exit(f'{name} is of another machine than what is in {target}:\n'
+                         f'{provenance(result["machine"])}\n{provenance(other["machine"])}\n'
+                         'Give it a folder of its own.')
+    tests = found.get('tests.json')
+    if tests and 'tests' in there and same_run(there['tests'], tests):
+        files['tests.json'] = json.dumps(joined(there['tests'], tests), indent=1) + '\n'
     target.mkdir(exist_ok=True)
-    with tarfile.open(archive) as packed:
-        for member in packed.getmembers():
-            if not member.isfile() or not member.name.endswith(('.json', '.txt')):
-                continue
-            path = target / pathlib.Path(member.name).name
-            text = packed.extractfile(member).read().decode()
-            if path.name == 'tests.json' and path.exists():
-                before, tests = json.loads(path.read_text()), json.loads(text)
-                if same_run(before, tests):
-                    text = json.dumps(joined(before, tests), indent=1) + '\n'
-            path.write_text(text)
+    for name, text in files.items():
+        (target / name).write_text(text)
+
+
+# A word that begins with a folder, also as the value of an option; an address (rtsp://...) is none.
+MACHINE_PATH = re.compile(r'(?:^|[\s=:\'"])(?:/(?!/)|~|\.\./)')
+
+
+def machine_paths():
+    """Results whose recorded command names folders of the machine."""
+    return [f'{folder.name}/{name}: {result["machine"]["command"]}' for folder in folders()
+            for name, result in load(folder).items() if MACHINE_PATH.search(result['machine']['command'])]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--check', action='store_true')
-    parser.add_argument('--import', dest='unpack', nargs=2, metavar=('FILE', 'NAME'))
+    parser.add_argument('--import', dest='unpack', nargs=2, metavar=('RESULTS', 'NAME'))
     parser.add_argument('--timeline', nargs=2, metavar=('RUN', 'OUT'), type=pathlib.Path)
     arguments = parser.parse_args()
     if arguments.timeline:
@@ -130,8 +146,11 @@ def main():
         arguments.timeline[1].write_text(page('gst-cudacam: a run', body), encoding='utf-8')
         return
     if arguments.unpack:
-        unpack(*arguments.unpack)
+        take(arguments.unpack[0], HERE / arguments.unpack[1])
     text = markdown()
+    named = machine_paths()
+    if named:
+        sys.exit('\n'.join(['Recorded commands name folders of a machine:', *named]))
     if arguments.check:
         there = PAGE.read_text(encoding='utf-8') if PAGE.exists() else ''
         sys.stdout.writelines(difflib.unified_diff(there.splitlines(True), text.splitlines(True),

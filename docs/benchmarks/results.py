@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The results beside this, and what they say in words and tables."""
 import json
+import math
 import pathlib
+import statistics
 
 HERE = pathlib.Path(__file__).resolve().parent
 SIMULATED = 'simulated, not a measurement'
@@ -15,7 +17,9 @@ VARIANTS = {
     'recreated': 'gst-cudacam, decoder made anew each time',
 }
 UNITS = {'cost': 'Times in us a frame; what only the pool does is pool-minus-stock.',
+         'copy': 'Times in us; of one thread a frame, of cameras a copy.',
          'hour': 'Memory in bytes.', 'lease': 'Times in ns.',
+         'reconnect-dead': 'CPU time in percent of a core.',
          'reconnect-neighbours': 'Times in ms.', 'reconnect-return': 'Times in ms.'}
 OUTAGE_STOCK = 'stock: pipeline to NULL and back'
 
@@ -32,6 +36,7 @@ def folders():
 def provenance(machine):
     """One line for every table and figure."""
     words = [machine['gpu'], f'driver {machine["driver"]}', machine['gstreamer'], machine['date']]
+    words += [f'gst-cudacam {machine["version"]}'] if 'version' in machine else []
     label = f'**{SIMULATED}** · ' if machine['simulated'] else ''
     return f'{label}{" · ".join(words)} · `{machine["command"]}`'
 
@@ -45,16 +50,32 @@ def table(head, rows):
     return '\n'.join(lines + ['| ' + ' | '.join(row) + ' |' for row in rows]) + '\n'
 
 
+NEEDED = {'p99': 100, 'p99.9': 1000}
+
+
+def told(row, key):
+    """A figure; None for a percentile of so few values that it is their longest."""
+    return None if row.get('count', math.inf) < NEEDED.get(key, 0) else row[key]
+
+
 def milliseconds(seconds):
     return '-' if seconds is None else f'{seconds * 1000:.1f}'
 
 
+def seconds(value):
+    return '-' if value is None else f'{value:.3f} s'
+
+
 def decode_rows(figures):
-    """[streams, variant, best, share of stock]"""
-    rows = figures['frames-per-second']
-    best = {(row['streams'], row['variant']): max(row['frames']) for row in rows}
-    return [(streams, variant, value, value / best[streams, 'stock'] if best.get((streams, 'stock'))
-             else None) for (streams, variant), value in best.items()]
+    """[streams, variant, frames/s, share of stock]: medians over the rounds. In each the variants took turns."""
+    rounds = {(row['streams'], row['variant']): row['frames'] for row in figures['frames-per-second']}
+
+    def share(streams, frames):
+        stock = rounds.get((streams, 'stock'))
+        return stock and statistics.median(own / theirs for own, theirs in zip(frames, stock))
+
+    return [(streams, variant, statistics.median(frames), share(streams, frames))
+            for (streams, variant), frames in rounds.items()]
 
 
 def crowd(figures):
@@ -67,7 +88,7 @@ def crowd(figures):
 
 
 def value_of(value):
-    return number(value) if isinstance(value, float) else str(value)
+    return '-' if value is None else number(value) if isinstance(value, float) else str(value)
 
 
 def plain_tables(figures):
@@ -76,7 +97,7 @@ def plain_tables(figures):
 
     def walk(path, found):
         if path and not any(isinstance(value, dict) for value in found.values()):
-            tables.setdefault(tuple(found), []).append([path, *map(value_of, found.values())])
+            tables.setdefault(tuple(found), []).append([path, *(value_of(told(found, key)) for key in found)])
             return
         for key, value in found.items():
             if isinstance(value, dict):
@@ -91,12 +112,15 @@ def plain_tables(figures):
 
 def bench_section(name, result):
     text = f'### {name}\n\n{provenance(result["machine"])}\n\n'
+    if 'note' in result:
+        text += f'{result["note"]}\n\n'
     if 'figures' not in result:
-        return text + f'{result["skipped"]}\n'
+        return text + (f'FAILED: {result["failed"]}\n' if 'failed' in result else f'{result["skipped"]}\n')
     figures = result['figures']
     if 'frames-per-second' in figures and isinstance(figures['frames-per-second'], list):
-        text += f'{figures["width"]}x{figures["height"]} H.264, frames a second of all streams ' \
-                'together, the best of all rounds:\n\n'
+        rounds = max(len(row['frames']) for row in figures['frames-per-second'])
+        text += f'{figures["width"]}x{figures["height"]} H.264, frames a second of all streams together, ' + (
+            f'medians of {rounds} rounds in which they take turns' if rounds > 1 else 'one round') + ':\n\n'
         return text + table(['streams', 'what', 'frames/s', 'of stock'], [
             [str(streams), f'{variant}: {VARIANTS.get(variant, "")}', number(value),
              '-' if share is None else f'{share:.3f}']
@@ -110,12 +134,16 @@ def bench_section(name, result):
             variant = row['variant']
             wait, others = row['longest-wait-at-outage'], row['intervals-of-others']
             rows.append([OUTAGE_STOCK if variant == 'stock' else VARIANTS.get(variant, variant),
+                         str(row['outages']),
                          *(milliseconds(wait and wait[key]) for key in ('p50', 'max')),
-                         *(milliseconds(others and others[key]) for key in ('p50', 'p99', 'p99.9',
-                                                                            'max'))])
-        return text + table(['what', 'its longest wait, median', 'max', "others' interval, p50", 'p99',
+                         *(milliseconds(others and told(others, key)) for key in ('p50', 'p99', 'p99.9',
+                                                                                  'max'))])
+        return text + table(['what', 'outages', 'its longest wait, median', 'max', "others' interval, p50", 'p99',
                              'p99.9', 'max'], rows)
-    return text + (f'{UNITS[name]}\n\n' if name in UNITS else '') + plain_tables(figures)
+    if name in UNITS:
+        text += f'{UNITS[name]}\n\n'
+        figures = {key: value for key, value in figures.items() if key != 'unit'}
+    return text + plain_tables(figures)
 
 
 def soak_section(name, run):
@@ -133,8 +161,8 @@ def soak_section(name, run):
         ['frames verified', str(result['frames-verified'])],
         ['bad frames', str(result['bad-frames'])],
         ['CUDA errors', str(result['cuda-errors'])],
-        ["readers' gaps beyond the outage: p50, p99, max",
-         ', '.join(f'{beyond[key]:.3f} s' for key in ('p50', 'p99', 'max'))],
+        ["readers' gaps beyond the outage: how many, p50, p99, max",
+         ', '.join([str(beyond['count']), *(seconds(told(beyond, key)) for key in ('p50', 'p99', 'max'))])],
         ['longest gap without an outage', f'{result["longest-interval"]:.3f} s'],
     ]
     rows += [[f'{what}: second quarter, at the end',

@@ -101,7 +101,7 @@ GParamSpec *install_properties(GObjectClass *object) {
   time(
       PROP_TEARDOWN_TIMEOUT, "teardown-timeout", "Teardown timeout",
       "How long a camera may take to answer TEARDOWN, in nanoseconds; half a second later the next "
-      "connection no longer waits for the old one",
+      "connection no longer waits for the old one; from the next connection on",
       GST_MSECOND, defaults.teardown_timeout);
   g_object_class_install_property(
       object, PROP_MAX_QUARANTINED,
@@ -271,6 +271,22 @@ bool get_property(const Settings &settings, guint id, GValue *value) {
       return false;
   }
   return true;
+}
+
+bool is_limit(guint id) {
+  switch (id) {
+    case PROP_CONNECT_TIMEOUT:
+    case PROP_FIRST_FRAME_TIMEOUT:
+    case PROP_STALL_TIMEOUT:
+    case PROP_DECODE_TIMEOUT:
+    case PROP_RETRY_MIN_DELAY:
+    case PROP_RETRY_MAX_DELAY:
+    case PROP_RETRY_ATTEMPTS:
+    case PROP_RETRY_TIMEOUT:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace cudacam

@@ -46,4 +46,7 @@ GParamSpec *install_properties(GObjectClass *object);
 bool set_property(Settings &settings, guint id, const GValue *value);
 bool get_property(const Settings &settings, guint id, GValue *value);
 
+/// A timeout or a limit of the retries: those hold at once, the others from the next connection on.
+bool is_limit(guint id);
+
 }  // namespace cudacam

@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -66,8 +67,9 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   /// PAUSED->READY, after the pads were deactivated.
   void release();
 
-  void reconnect();  ///< somebody asks for it
-  void finish();     ///< the application wants EOS: drained, then no more
+  void reconnect();       ///< somebody asks for it
+  void limits_changed();  ///< timeouts or limits of the retries, which hold at once
+  void finish();          ///< the application wants EOS: drained, then no more
   /// A message from inside the bin; true when it is handled and must not be forwarded.
   bool handle_message(GstMessage *message);
   Snapshot snapshot() const;
@@ -91,6 +93,7 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   void lose(Generation from, Failure failure);
   void closed(Generation which, std::optional<Failure> refined);
   void refresh_activity();
+  void set_limits(const Settings &settings);
   void publish();
   void warn(const Failure &failure);
   void refused(GstFlowReturn flow);
@@ -117,13 +120,15 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   Generation waiting_close_ = 0;
   Transports transports_;
 
+  std::atomic<unsigned> unclosed_{0};  ///< connections that were lost and are not closed
+
   std::thread thread_;
 
   /// Guards what follows. Never held while calling out; taken inside no other lock of ours.
   mutable std::mutex mutex_;
   std::condition_variable wakeup_;
   std::deque<Job> jobs_;
-  bool quit_ = false;
+  bool quit_ = true;  ///< no thread: nothing is posted
   std::shared_ptr<Connection> connection_;
   Snapshot snapshot_;
   History history_;

@@ -32,8 +32,11 @@ class FrameCopier {
   /// So whoever still works on the target must be on `stream`, or be waited for there.
   ///
   /// Ordinary (pageable) host memory is read before the call returns, pinned memory later.
+  ///
+  /// `by_host`: CUDA memory that this GPU cannot be made to reach is downloaded first; this thread
+  /// waits for that.
   CUstream enqueue(const GstVideoInfo &info, GstBuffer *source, GstBuffer *target,
-                   StreamView stream);
+                   StreamView stream, bool by_host = false);
 
  private:
   void reach(GstCudaContext *peer);

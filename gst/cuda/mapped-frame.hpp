@@ -11,13 +11,19 @@ namespace cudacam {
 /// elsewhere to host pointers. What still writes CUDA memory is not waited for.
 class MappedFrame {
  public:
+  enum class Pointers {
+    kWhereItLies,
+    kHost,  ///< also of CUDA memory, which GStreamer downloads first: that is waited for
+  };
+
   /// Throws std::runtime_error.
-  MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access);
+  MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access,
+              Pointers pointers = Pointers::kWhereItLies);
   ~MappedFrame() { gst_video_frame_unmap(&frame_); }
   MappedFrame(const MappedFrame &) = delete;
   MappedFrame &operator=(const MappedFrame &) = delete;
 
-  /// The context of its memory; null for host memory. Borrowed.
+  /// The context of its memory; null for host pointers. Borrowed.
   GstCudaContext *context() const { return context_; }
 
   unsigned planes() const { return GST_VIDEO_FRAME_N_PLANES(&frame_); }

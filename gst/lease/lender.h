@@ -83,8 +83,8 @@ struct _GstCudaCamLenderInterface {
  * @holder: name of the reader, for statistics and for "the newest frame that this holder has not
  *   seen"; threads that share a name share the frames among them
  * @timeout: how long to wait for a frame, in nanoseconds; 0 does not wait, %GST_CLOCK_TIME_NONE
- * waits for ever (until the element is stopped or drained; EOS is no end, for the source may be
-restarted)
+ *   waits for ever (until the element is stopped or drained; EOS is no end, for the source may be
+ *   restarted)
  * @error: (nullable): location for a #GstCudaCamLeaseError
  *
  * Takes a lease on the newest frame that @holder has not taken before, or on the next one of its

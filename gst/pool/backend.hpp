@@ -29,6 +29,9 @@ class Backend {
   virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
   /// Throws std::runtime_error, with the first error, when the device is beyond use.
   virtual void check() const {}
+  /// Whether a frame in a slot, perhaps of another cudacampool, can leave as it is: readers of this
+  /// element's frames expect them here.
+  virtual bool takes(GstBuffer *slot) const = 0;
   /// Copies a frame of `info` into a slot; finish() must be the next call for it. Throws
   /// WriteError, or another std::runtime_error when the slot was not touched; either way the source
   /// is not read any more.

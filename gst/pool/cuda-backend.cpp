@@ -115,10 +115,24 @@ class CudaBackend : public Backend {
     return pool;
   }
 
+  bool takes(GstBuffer *slot) const override {
+    return Store::fence(slot) && on_this_gpu(gst_buffer_peek_memory(slot, 0));
+  }
+
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     try {
       if (!copier_) copier_ = std::make_unique<FrameCopier>(context_.get());
-      copied_on_ = copier_->enqueue(info, source, slot, streams_->copies());
+      by_host_ = false;
+      // Parts of slots, and slots of another GPU, may still be written. The latter are mapped for
+      // their own GPU alone.
+      for (guint i = 0; i < gst_buffer_n_memory(source); ++i) {
+        auto *memory = gst_buffer_peek_memory(source, i);
+        auto *fence = static_cast<CudaSlotFence *>(Store::fence_behind(memory));
+        if (!fence) continue;
+        fence->fence().wait_on(streams_->copies().handle);
+        by_host_ = by_host_ || !on_this_gpu(memory);
+      }
+      copied_on_ = copier_->enqueue(info, source, slot, streams_->copies(), by_host_);
     } catch (const CudaError &error) {
       throw WriteError(error.what());
     }
@@ -146,6 +160,11 @@ class CudaBackend : public Backend {
     return true;
   }
 
+  bool on_this_gpu(GstMemory *memory) const {
+    auto *other = GST_CUDA_MEMORY_CAST(memory)->context;
+    return other == context_.get() || device_of(other) == device_of(context_.get());
+  }
+
   bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
@@ -163,8 +182,9 @@ class CudaBackend : public Backend {
       if (source) driver().cuStreamSynchronize.quiet(copied_on_);
       throw;
     }
-    // Without a stream to upload on, GStreamer waited.
-    if (!complete || !fence.in_flight()) return uploaded && !compat::pending_stream(memory);
+    // For a download, or an upload without a stream to do it on, GStreamer waited.
+    if (!complete || !fence.in_flight())
+      return (source && by_host_) || (uploaded && !compat::pending_stream(memory));
     fence.wait();
     compat::set_complete(memory);
     return true;
@@ -175,6 +195,7 @@ class CudaBackend : public Backend {
   // Of the streaming thread.
   std::unique_ptr<FrameCopier> copier_;  // made by the first copy
   CUstream copied_on_ = nullptr;         // where the last copy is
+  bool by_host_ = false;                 // whether its source had to be downloaded
 };
 
 }  // namespace

@@ -29,10 +29,6 @@ GstMemory *whole(GstMemory *memory) {
   return memory;
 }
 
-GstMemory *memory_of(GstBuffer *frame) {
-  return gst_buffer_n_memory(frame) == 1 ? whole(gst_buffer_peek_memory(frame, 0)) : nullptr;
-}
-
 MemoryPtr allocate(SlotSource &source, Account &account) {
   account.add(source.bytes());
   try {
@@ -70,8 +66,8 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
 }
 
 void Store::add_slot() {
-  auto memory = allocate(*source_, *account_);
   std::shared_ptr<SlotFence> fence = source_->make_fence();
+  auto memory = allocate(*source_, *account_);  // last: it is accounted for from here on
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
   if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
   std::lock_guard one_at_a_time(taking_);
@@ -318,23 +314,43 @@ std::vector<Store::Use> Store::uses() const {
   return result;
 }
 
+Store::Slot *Store::slot_behind(GstMemory *memory) {
+  return static_cast<Slot *>(mark(whole(memory), slot_quark()));
+}
+
+/// Of a frame that is all of a slot; null for others.
 Store::Slot *Store::slot_of(GstBuffer *frame) {
-  auto *memory = memory_of(frame);
-  return memory ? static_cast<Slot *>(mark(memory, slot_quark())) : nullptr;
+  if (gst_buffer_n_memory(frame) != 1) return nullptr;
+  auto *view = gst_buffer_peek_memory(frame, 0);
+  auto *slot = slot_behind(view);
+  return slot && view->offset == 0 && view->size == slot->store->layout_.size ? slot : nullptr;
 }
 
 Store::Origin Store::origin(GstBuffer *frame) {
   if (slot_of(frame)) return Origin::kSlot;
-  auto *memory = memory_of(frame);
-  return memory && mark(memory, overflow_quark()) ? Origin::kOverflow : Origin::kForeign;
+  for (guint i = 0; i < gst_buffer_n_memory(frame); ++i)
+    if (mark(whole(gst_buffer_peek_memory(frame, i)), overflow_quark())) return Origin::kOverflow;
+  return Origin::kForeign;
 }
 
-guint64 Store::publish(GstBuffer *frame) {
+const Store *Store::owner(GstBuffer *frame) {
+  return slot_of(frame)->store;
+}
+
+std::optional<guint64> Store::publish(GstBuffer *frame) {
   auto *slot = slot_of(frame);
   auto &store = *slot->store;
   std::lock_guard lock(store.mutex_);
+  if (store.table_.state(slot->index) == SlotTable::State::kRetired) return std::nullopt;
   store.table_.publish(slot->index);
   return store.generation_;
+}
+
+bool Store::is_retired(GstBuffer *frame) {
+  const auto *slot = slot_of(frame);
+  auto &store = *slot->store;
+  std::lock_guard lock(store.mutex_);
+  return store.table_.state(slot->index) == SlotTable::State::kRetired;
 }
 
 void Store::retire(GstBuffer *frame) {
@@ -346,6 +362,11 @@ void Store::retire(GstBuffer *frame) {
 
 SlotFence *Store::fence(GstBuffer *frame) {
   return slot_of(frame)->fence.get();
+}
+
+SlotFence *Store::fence_behind(GstMemory *memory) {
+  const auto *slot = slot_behind(memory);
+  return slot ? slot->fence.get() : nullptr;
 }
 
 }  // namespace cudacam

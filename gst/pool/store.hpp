@@ -23,6 +23,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -116,16 +117,24 @@ class Store : public std::enable_shared_from_this<Store> {
   };
   std::vector<Use> uses() const;
 
-  /// What a frame's memory is to us.
+  /// What a frame's memory is to us. A part of a slot, or slots with something else, are foreign:
+  /// another picture, of which nobody else says how long it is in use.
   enum class Origin { kForeign, kSlot, kOverflow };
   static Origin origin(GstBuffer *frame);
-  /// The frame in a slot is complete. Returns the generation of its store. Only for Origin::kSlot.
-  static guint64 publish(GstBuffer *frame);
+  /// The store of a frame's slot, as long as the frame is held. Only for Origin::kSlot.
+  static const Store *owner(GstBuffer *frame);
+  /// The frame in a slot is complete. Returns the generation of its store; nothing when the slot is
+  /// retired, by another element that the frame came to. Only for Origin::kSlot.
+  static std::optional<guint64> publish(GstBuffer *frame);
+  /// Only for Origin::kSlot.
+  static bool is_retired(GstBuffer *frame);
   /// The frame in a slot could not be written: the slot is never used again. Only for
   /// Origin::kSlot.
   static void retire(GstBuffer *frame);
   /// The fence of a frame's slot; null without one. Only for Origin::kSlot.
   static SlotFence *fence(GstBuffer *frame);
+  /// The fence of the slot that `memory` is, or is a part of; null without one.
+  static SlotFence *fence_behind(GstMemory *memory);
 
  private:
   struct Slot {
@@ -155,6 +164,7 @@ class Store : public std::enable_shared_from_this<Store> {
   void discard(Remains remains) const;
   void discard_overflow();
   bool frees_elsewhere() const { return source_->freeing_waits() && source_->device_works(); }
+  static Slot *slot_behind(GstMemory *memory);
   static Slot *slot_of(GstBuffer *frame);
   static gboolean revive(GstMiniObject *memory);
 

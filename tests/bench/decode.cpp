@@ -8,7 +8,8 @@
 ///   own-copy  what programs do by hand: for each frame cuMemAllocPitch, copy, synchronise, and
 ///             cuMemFree of the one before
 ///
-/// The variants run in turns, so that whatever else changes on the machine changes for all.
+/// The variants run in turns, so that whatever else changes on the machine changes for all. A
+/// variant in which what it is about did not happen (leases, copies, frames in slots) is an error.
 #include <gst/gst.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -26,6 +28,7 @@
 #include "gstcudacam.h"
 #include "own-copy.hpp"
 #include "shared-context.hpp"
+#include "statistics.hpp"
 
 namespace {
 
@@ -58,9 +61,9 @@ class Stream {
     if (variant == "stock" || variant == "own-copy")
       launch += raw + " ! ";
     else if (variant == "copied")
-      launch += "identity drop-allocation=true ! " + raw + " ! cudacampool ! ";
+      launch += "identity drop-allocation=true ! " + raw + " ! cudacampool name=pool ! ";
     else
-      launch += raw + " ! cudacampool slots=" + (variant == "sink" ? "8" : "4") + " ! ";
+      launch += raw + " ! cudacampool name=pool slots=" + (variant == "sink" ? "8" : "4") + " ! ";
     launch += variant == "sink" ? "cudacamsink name=end statistics-interval=0"
                                 : "fakesink name=end sync=false enable-last-sample=false";
     GError *raw_error = nullptr;
@@ -68,6 +71,7 @@ class Stream {
     if (const ErrorPtr error(raw_error); error) throw std::runtime_error(error->message);
     const auto source = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "source"));
     end_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "end"));
+    pool_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "pool"));
     player_ = std::make_unique<ClipPlayer>(source.get(), clip);
     if (variant == "own-copy") own_copy_ = std::make_unique<OwnCopy>();
     const auto pad = adopt(gst_element_get_static_pad(end_.get(), "sink"));
@@ -88,6 +92,22 @@ class Stream {
       throw std::runtime_error("a pipeline does not start");
     for (int i = 0; reading_ && i < kReaders; ++i)
       readers_.emplace_back([this, name = "reader-" + std::to_string(i)] { read(name); });
+  }
+
+  /// Throws when this did not do what its variant is about.
+  void expect_variant(const std::string &variant) const {
+    const auto expect = [&](bool holds, const char *what) {
+      if (!holds) throw std::runtime_error(variant + ": " + what);
+    };
+    if (own_copy_) expect(own_copy_->copies() > 0, "no frame was copied by hand");
+    if (reading_) expect(leases_ > 0, "no frame was leased");
+    if (!pool_) return;
+    const auto frames = test::number(pool_.get(), "frames");
+    const auto copied = test::number(pool_.get(), "copied");
+    if (variant == "copied")
+      expect(copied > frames / 2, "the decoder wrote into slots");
+    else
+      expect(copied <= frames / 2, "the decoder did not write into slots");
   }
 
   std::uint64_t frames() const { return frames_; }
@@ -120,7 +140,7 @@ class Stream {
     }
   }
 
-  ObjectPtr<GstElement> pipeline_, end_;
+  ObjectPtr<GstElement> pipeline_, end_, pool_;
   std::unique_ptr<ClipPlayer> player_;
   std::unique_ptr<OwnCopy> own_copy_;
   std::atomic<std::uint64_t> frames_{0}, leases_{0};
@@ -160,11 +180,19 @@ Measured measure(const std::string &variant, int count, const Options &options, 
   }
   pass(options.warm_up, streams);
   const auto start = Clock::now();
-  const auto frames = sum(streams, &Stream::frames), leases = sum(streams, &Stream::leases);
+  std::vector<std::uint64_t> before;
+  for (const auto &stream : streams) before.push_back(stream->frames());
+  const auto frames = std::accumulate(before.begin(), before.end(), std::uint64_t{0});
+  const auto leases = sum(streams, &Stream::leases);
   pass(options.seconds, streams);
   const double took = std::chrono::duration<double>(Clock::now() - start).count();
-  return {double(sum(streams, &Stream::frames) - frames) / took,
-          double(sum(streams, &Stream::leases) - leases) / took};
+  const Measured measured = {double(sum(streams, &Stream::frames) - frames) / took,
+                             double(sum(streams, &Stream::leases) - leases) / took};
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    if (streams[i]->frames() == before[i]) throw std::runtime_error(variant + ": a stream stopped");
+    streams[i]->expect_variant(variant);
+  }
+  return measured;
 }
 
 nlohmann::json run(const Options &options) {

@@ -6,14 +6,17 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavutil/hwcontext.h>
 }
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "clip.hpp"
 
@@ -38,6 +41,8 @@ void need(int result, const char *what) {
 AVPixelFormat keep_on_gpu(AVCodecContext *, const AVPixelFormat *) {
   return AV_PIX_FMT_CUDA;
 }
+
+constexpr auto kLongestStart = std::chrono::minutes(1);
 
 void decode(const Clip &clip, AVBufferRef *device, std::atomic<std::uint64_t> &frames,
             const std::atomic<bool> &stop) {
@@ -84,14 +89,14 @@ int main(int argc, char **argv) {
   }
   try {
     const Clip clip = cudacam::bench::encode_clip(width, height, 60);
-    std::atomic<std::uint64_t> frames{0};
+    std::vector<std::atomic<std::uint64_t>> frames(static_cast<std::size_t>(streams));
     std::atomic<bool> stop{false};
     std::atomic<int> failed{0};
     std::vector<std::thread> threads;
-    for (int i = 0; i < streams; ++i)
+    for (auto &own : frames)
       threads.emplace_back([&] {
         try {
-          decode(clip, device, frames, stop);
+          decode(clip, device, own, stop);
         } catch (const std::exception &failure) {
           std::fprintf(stderr, "ffmpeg: %s\n", failure.what());
           ++failed;
@@ -100,18 +105,28 @@ int main(int argc, char **argv) {
     const auto pass = [](double time) {
       std::this_thread::sleep_for(std::chrono::duration<double>(time));
     };
-    while (!frames && failed < streams) pass(0.05);
-    pass(1);
-    const std::uint64_t before = frames;
+    const auto all = [&] {
+      return std::accumulate(frames.begin(), frames.end(), std::uint64_t{0});
+    };
+    const auto give_up = std::chrono::steady_clock::now() + kLongestStart;
+    while (!failed && std::find(frames.begin(), frames.end(), 0u) != frames.end()) {
+      if (std::chrono::steady_clock::now() > give_up) ++failed;
+      pass(0.05);
+    }
+    if (!failed) pass(1);
+    const std::uint64_t before = all();
     const auto begin = std::chrono::steady_clock::now();
-    pass(seconds);
-    const std::uint64_t after = frames;
+    if (!failed) pass(seconds);
+    const std::uint64_t after = all();
     const double took =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     stop = true;
     for (std::thread &thread : threads) thread.join();
     av_buffer_unref(&device);
-    if (failed) return 1;
+    if (failed) {
+      std::fprintf(stderr, "ffmpeg: a stream gave no frames\n");
+      return 1;
+    }
     const nlohmann::json result = {
         {"decoder", "h264_cuvid"}, {"libavcodec", av_version_info()},
         {"streams", streams},      {"width", width},

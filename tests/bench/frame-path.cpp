@@ -22,10 +22,10 @@ using Acquire = GstFlowReturn(GstBufferPool *, GstBuffer **, GstBufferPoolAcquir
 
 std::mutex mutex;  // guards all below; what is inside a measured call is touched by one thread
 std::condition_variable counted;
-std::uint64_t seen = 0, first = 0, last = 0, done = 0;
+std::uint64_t seen = 0, first = 0, last = 0, done = 0, acquired = 0;
 Nanoseconds spent{0};
 GstPadChainFunction chain = nullptr;
-std::map<GType, Acquire *> acquires;
+std::map<GType, Acquire *> originals;
 
 Nanoseconds thread_time() {
   timespec now{};
@@ -64,7 +64,11 @@ GstFlowReturn measured_chain(GstPad *pad, GstObject *parent, GstBuffer *frame) {
 
 GstFlowReturn measured_acquire(GstBufferPool *pool, GstBuffer **buffer,
                                GstBufferPoolAcquireParams *params) {
-  auto *acquire = acquires.at(G_OBJECT_TYPE(pool));
+  auto *acquire = originals.at(G_OBJECT_TYPE(pool));
+  {
+    const std::lock_guard lock(mutex);
+    acquired += seen >= first && seen < last;
+  }
   return measured([&] { return acquire(pool, buffer, params); });
 }
 
@@ -72,7 +76,7 @@ GstFlowReturn measured_acquire(GstBufferPool *pool, GstBuffer **buffer,
 
 void FramePath::watch(GstElement *element, std::uint64_t warm_up, std::uint64_t frames) {
   const std::lock_guard lock(mutex);
-  seen = done = 0;
+  seen = done = acquired = 0;
   first = warm_up;
   last = warm_up + frames;
   spent = {};
@@ -82,15 +86,20 @@ void FramePath::watch(GstElement *element, std::uint64_t warm_up, std::uint64_t 
 }
 
 void FramePath::watch_pools(GType type) {
-  if (!type || acquires.count(type)) return;
+  if (!type || originals.count(type)) return;
   auto *klass = GST_BUFFER_POOL_CLASS(g_type_class_ref(type));  // for ever
-  acquires[type] = klass->acquire_buffer;
+  originals[type] = klass->acquire_buffer;
   klass->acquire_buffer = measured_acquire;
 }
 
 std::uint64_t FramePath::frames() {
   const std::lock_guard lock(mutex);
   return done;
+}
+
+std::uint64_t FramePath::acquires() {
+  const std::lock_guard lock(mutex);
+  return acquired;
 }
 
 Nanoseconds FramePath::time() {

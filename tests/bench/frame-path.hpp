@@ -22,8 +22,9 @@ class FramePath {
   /// not known.
   static void watch_pools(GType type);
 
-  /// Frames that were counted, and the time of all of them.
+  /// Frames that were counted, the acquires among what was, and the time of all of it.
   static std::uint64_t frames();
+  static std::uint64_t acquires();
   static std::chrono::nanoseconds time();
   /// Blocks until all frames came, those that warm up included; false when none comes for a minute.
   static bool await();

@@ -268,6 +268,7 @@ int run(const Options &options) {
   const bool pool_exact = unit && same(pool_bytes) && pool_bytes.front() == expected;
   const bool device_exact = same(device) && taken == expected;
   const nlohmann::json figures = {
+      {"unit", "bytes"},
       {"frames", options.frames},
       {"seconds", seconds},
       {"width", options.width},

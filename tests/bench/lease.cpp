@@ -35,12 +35,14 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "gstcudacam.h"
 #include "lease/ledger.hpp"
+#include "tests/support/percentiles.hpp"
 
 namespace {
 
@@ -153,13 +155,7 @@ class Mutex {
 };
 
 std::string summary(Times times) {
-  if (times.empty()) return "null";
-  std::sort(times.begin(), times.end());
-  const auto at = [&](std::size_t percent) { return times[(times.size() - 1) * percent / 100]; };
-  char text[160];
-  std::snprintf(text, sizeof text, R"({"count": %zu, "median": %ld, "p99": %ld, "longest": %ld})",
-                times.size(), at(50), at(99), times.back());
-  return text;
+  return cudacam::test::summary(std::move(times), 0);
 }
 
 void add(Times &sum, const Times &times) {
@@ -269,6 +265,7 @@ class Contest {
       most = std::max(most, times.size());
       add(leases, times);
     }
+    if (leases.empty()) throw std::runtime_error("no reader got a frame");
     for (const auto &camera : publishing) {
       add(publishes, camera.times);
       add(on_core, camera.on_core);
@@ -300,28 +297,32 @@ std::string contended(int frames) {
 }
 
 Times uncontended(int frames) {
+  constexpr int kWarmUp = 100;
   Sink sink;
   Times times;
-  for (int i = 0; i < frames; ++i) {
+  for (int i = -kWarmUp; i < frames; ++i) {
     sink.publish(sink.frame());
     const auto start = Clock::now();
-    sink.lease("reader");
-    times.push_back(since(start));
+    if (!sink.lease("reader")) throw std::runtime_error("a frame cannot be leased");
+    if (i >= 0) times.push_back(since(start));
   }
   return times;
 }
 
 }  // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv) try {
   gst_init(&argc, &argv);
   const int frames = argc > 1 ? std::atoi(argv[1]) : 100000;
-  std::printf("{\n  \"cores\": %u,\n  \"uncontended\": %s,\n", std::thread::hardware_concurrency(),
-              summary(uncontended(frames)).c_str());
+  std::printf("{\n  \"unit\": \"ns\",\n  \"cores\": %u,\n  \"uncontended\": %s,\n",
+              std::thread::hardware_concurrency(), summary(uncontended(frames)).c_str());
   std::printf("  \"contended\": {\n    \"readers\": %u,\n    \"cameras\": %u,\n", kReaders,
               kCameras);
   std::printf("    \"sinks\": %s,\n", contended<Sink>(frames).c_str());
   std::printf("    \"ledgers\": %s,\n", contended<LedgerAlone>(frames).c_str());
   std::printf("    \"mutexes\": %s\n  }\n}\n", contended<Mutex>(frames).c_str());
   return 0;
+} catch (const std::exception &failure) {
+  std::fprintf(stderr, "lease: %s\n", failure.what());
+  return 1;
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 
 #include "gpu-delays.hpp"
 #include "reconnect-bench.hpp"
 #include "shared-context.hpp"
+#include "statistics.hpp"
 #include "test-camera.hpp"
 
 namespace cudacam::bench {
@@ -128,6 +130,8 @@ int measure_neighbours(unsigned seconds, int width, int height) {
   for (const auto load : {Load::quiet, Load::kept, Load::made_anew}) {
     Measured earlier, measured;
     for (auto &neighbour : neighbours) neighbour->take(earlier);
+    const auto connections_before = test::number(source.get(), "connections");
+    const auto decoders_before = test::number(source.get(), "decoders");
     for (unsigned second = 0; second < seconds; second++) {
       // The best decoder by its name and without one: each change asks for a new one of that kind.
       if (load == Load::made_anew)
@@ -136,19 +140,21 @@ int measure_neighbours(unsigned seconds, int width, int height) {
       std::this_thread::sleep_for(std::chrono::seconds(1));
     }
     for (auto &neighbour : neighbours) neighbour->take(measured);
-    if (!measured.error.empty()) {
-      std::fprintf(stderr, "%s\n", measured.error.c_str());
-      return 1;
-    }
-    GstStructure *statistics = nullptr;
-    guint64 connections = 0, decoders = 0;
-    g_object_get(source.get(), "statistics", &statistics, nullptr);
-    gst_structure_get(statistics, "connections", G_TYPE_UINT64, &connections, "decoders",
-                      G_TYPE_UINT64, &decoders, nullptr);
-    gst_structure_free(statistics);
+    if (!measured.error.empty()) throw std::runtime_error(measured.error);
+    const auto connections = test::number(source.get(), "connections");
+    const auto decoders = test::number(source.get(), "decoders");
     const char *name = load == Load::quiet  ? "quiet"
                        : load == Load::kept ? "decoder_kept"
                                             : "decoder_made_anew";
+    // A reconnect may take longer than a second; that half of them happened shows that they do.
+    const auto expected = load == Load::quiet ? 0 : std::max(1u, seconds / 2);
+    const auto new_decoders = load == Load::made_anew ? expected : 0;
+    if (connections - connections_before < expected || decoders - decoders_before < new_decoders ||
+        (load != Load::made_anew && decoders != decoders_before) || measured.intervals.empty())
+      throw std::runtime_error(std::string(name) + ": " +
+                               std::to_string(connections - connections_before) +
+                               " connections and " + std::to_string(decoders - decoders_before) +
+                               " decoders were new in " + std::to_string(seconds) + " s");
     text += std::string(text.empty() ? "" : ", ") + "\"" + name +
             "\": {\"interval_ms\": " + summary(measured.intervals) +
             ", \"in_decoder_ms\": " + summary(measured.inside) +

@@ -4,10 +4,10 @@
 ///   quiet   cudacamsrc ! cudacampool ! cudacamsink, and no outage
 ///   kept    the same with outages: connections are replaced, decoders stay
 ///   stock   rtspsrc ! rtph264depay ! h264parse ! DECODER ! fakesink, as applications do it: at EOS
-///   or
-///           an error the whole pipeline goes to NULL and back to PLAYING
+///           or an error the whole pipeline goes to NULL and back to PLAYING
 ///
-/// One camera's connections are closed (FIN) again and again; it takes new ones at once.
+/// One camera's connections are closed (FIN) again and again; it takes new ones at once. "noticed"
+/// is how often it was connected to anew; a variant in which that never happened is an error.
 #include <gst/gst.h>
 
 #include <algorithm>
@@ -24,7 +24,9 @@
 #include "base/ptr.hpp"
 #include "camera-process.hpp"
 #include "command-line.hpp"
+#include "percentiles.hpp"
 #include "shared-context.hpp"
+#include "statistics.hpp"
 
 namespace {
 
@@ -59,16 +61,16 @@ class Pipeline {
         stock_ ? "rtspsrc name=camera protocols=tcp latency=200 location=" + url +
                      " rtph264depay name=depay ! h264parse ! " + options.decoder + " ! " + raw +
                      " ! fakesink name=end sync=false enable-last-sample=false"
-               : "cudacamsrc location=" + url + " decoder=" + options.decoder +
+               : "cudacamsrc name=camera location=" + url + " decoder=" + options.decoder +
                      " ! cudacampool ! cudacamsink name=end";
     GError *raw_error = nullptr;
     pipeline_ = sink(gst_parse_launch(launch.c_str(), &raw_error));
     if (const ErrorPtr error(raw_error); error) throw std::runtime_error(error->message);
     test::share_context(pipeline_.get());
+    camera_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "camera"));
     if (stock_) {  // its pads come and go; a link in the launch line is made only once
-      const auto camera = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "camera"));
       depay_ = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "depay"));
-      g_signal_connect(camera.get(), "pad-added", G_CALLBACK(link), depay_.get());
+      g_signal_connect(camera_.get(), "pad-added", G_CALLBACK(link), depay_.get());
     }
     const auto end = adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "end"));
     const auto pad = adopt(gst_element_get_static_pad(end.get(), "sink"));
@@ -86,8 +88,14 @@ class Pipeline {
         gst_bus_pop_filtered(bus.get(), GstMessageType(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
     if (!message) return;
     if (!stock_) throw std::runtime_error("a pipeline ended");
+    ++restarts_;
     gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
     gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
+  }
+
+  /// How often it went to its camera again.
+  std::uint64_t returns() const {
+    return stock_ ? restarts_ : test::number(camera_.get(), "connections") - 1;
   }
 
   std::vector<Clock::time_point> frames() const {
@@ -109,7 +117,8 @@ class Pipeline {
   }
 
   const bool stock_;
-  ObjectPtr<GstElement> pipeline_, depay_;
+  ObjectPtr<GstElement> pipeline_, camera_, depay_;
+  std::uint64_t restarts_ = 0;
   mutable std::mutex lock_;  // guards the next
   std::vector<Clock::time_point> frames_;
 };
@@ -137,16 +146,7 @@ double longest_wait(const std::vector<Clock::time_point> &frames, Clock::time_po
 }
 
 nlohmann::json summary(Times times) {
-  if (times.empty()) return nullptr;
-  std::sort(times.begin(), times.end());
-  const auto at = [&](double share) {
-    return times[static_cast<std::size_t>(share * double(times.size() - 1))];
-  };
-  return {{"count", times.size()},
-          {"p50", at(0.5)},
-          {"p99", at(0.99)},
-          {"p99.9", at(0.999)},
-          {"max", times.back()}};
+  return nlohmann::json::parse(test::summary(std::move(times), 6, {"p50", "max"}));
 }
 
 nlohmann::json measure(const std::string &variant, const Options &options) {
@@ -180,6 +180,7 @@ nlohmann::json measure(const std::string &variant, const Options &options) {
   attend_for(options.every, never);
 
   std::vector<Clock::time_point> outages;
+  const auto returns_before = pipelines[0]->returns();
   const auto begin = Clock::now();
   while (between(begin, Clock::now()) < options.seconds) {
     outages.push_back(Clock::now());
@@ -197,8 +198,15 @@ nlohmann::json measure(const std::string &variant, const Options &options) {
     for (const double interval : intervals(pipelines[i]->frames(), begin, end))
       others.push_back(interval);
   waits.erase(std::remove(waits.begin(), waits.end(), 0.0), waits.end());
+  const auto noticed = pipelines[0]->returns() - returns_before;
+  if ((variant == "quiet") != (noticed == 0))
+    throw std::runtime_error(variant + ": the camera was connected to anew " +
+                             std::to_string(noticed) + " times");
+  if (waits.empty() || (others.empty() && pipelines.size() > 1))
+    throw std::runtime_error(variant + ": no frames came");
   return {{"variant", variant},
           {"outages", variant == "quiet" ? 0 : outages.size() - 1},
+          {"noticed", noticed},
           // An outage that had not ended at the next one is part of that one.
           {"longest-wait-at-outage", summary(waits)},
           {"intervals-of-others", summary(others)}};
@@ -226,9 +234,13 @@ int main(int argc, char **argv) {
     std::signal(SIGPIPE, SIG_IGN);
     if (!adopt(gst_element_factory_find(options.decoder.c_str())))
       throw test::NotHere("no " + options.decoder + " here");
-    nlohmann::json result = {{"cameras", options.cameras}, {"width", options.width},
-                             {"height", options.height},   {"fps", options.fps},
-                             {"every", options.every},     {"decoder", options.decoder}};
+    nlohmann::json result = {{"cameras", options.cameras},
+                             {"width", options.width},
+                             {"height", options.height},
+                             {"fps", options.fps},
+                             {"every", options.every},
+                             {"decoder", options.decoder},
+                             {"unit", "s"}};
     for (const std::string &variant : options.variants)
       result["variants"].push_back(measure(variant, options));
     std::printf("%s\n", result.dump(2).c_str());

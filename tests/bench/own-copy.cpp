@@ -63,6 +63,7 @@ void OwnCopy::take(GstPad *pad, GstBuffer *buffer) {
   cuda().cuStreamSynchronize(state_->stream);
   if (state_->memory) cuda().cuMemFree(state_->memory);
   state_->memory = target;
+  ++copies_;
   gst_video_frame_unmap(&frame);
 }
 

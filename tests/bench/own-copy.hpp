@@ -4,6 +4,9 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
+#include <cstdint>
+
 namespace cudacam::bench {
 
 /// Holds the last frame. One thread.
@@ -17,10 +20,13 @@ class OwnCopy {
   /// cuMemAllocPitch, a copy of each plane, cuStreamSynchronize, cuMemFree of the frame before.
   /// Aborts the program when a call fails; frames in system memory are left alone.
   void take(GstPad *pad, GstBuffer *frame);
+  /// How many were copied. Any thread.
+  std::uint64_t copies() const { return copies_; }
 
  private:
   struct State;
   State *state_ = nullptr;
+  std::atomic<std::uint64_t> copies_{0};
 };
 
 }  // namespace cudacam::bench

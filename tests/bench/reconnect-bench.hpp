@@ -11,10 +11,12 @@
 #include <cstdlib>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/ptr.hpp"
+#include "support/percentiles.hpp"
 
 namespace cudacam::bench {
 
@@ -26,16 +28,7 @@ inline double milliseconds(Clock::duration duration) {
 }
 
 inline std::string summary(Milliseconds values) {
-  if (values.empty()) return "null";
-  std::sort(values.begin(), values.end());
-  const auto at = [&](std::size_t permille) {
-    return values[(values.size() - 1) * permille / 1000];
-  };
-  char text[200];
-  std::snprintf(text, sizeof text,
-                R"({"count": %zu, "median": %.3f, "p99": %.3f, "p99.9": %.3f, "longest": %.3f})",
-                values.size(), at(500), at(990), at(999), values.back());
-  return text;
+  return test::summary(std::move(values), 3);
 }
 
 inline ObjectPtr<GstElement> pipeline_of(const std::string &description) {
@@ -69,9 +62,11 @@ class Moment {
     if (!time_) time_ = Clock::now();
     changed_.notify_all();
   }
+  /// Throws when it does not come for a minute.
   Clock::time_point wait() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return time_.has_value(); });
+    if (!changed_.wait_for(lock, std::chrono::minutes(1), [this] { return time_.has_value(); }))
+      throw std::runtime_error("waited for a minute in vain");
     return *time_;
   }
   void clear() {

@@ -183,7 +183,7 @@ unsigned number(int argc, char **argv, int at, unsigned usual) {
 
 }  // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv) try {
   gst_init(&argc, &argv);
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "return") {
@@ -198,4 +198,8 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "usage: %s return|dead|neighbours [NUMBER ...]\n", argv[0]);
     return 2;
   }
+  return 0;
+} catch (const std::exception &failure) {
+  std::fprintf(stderr, "reconnect: %s\n", failure.what());
+  return 1;
 }

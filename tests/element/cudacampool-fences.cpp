@@ -45,6 +45,7 @@ GST_START_TEST(a_plain_release_under_a_running_kernel_is_a_race) {
   gst_cuda_cam_lease_release(lease.get());
   for (guint8 grey = 2; grey < 6; ++grey) bench.push(grey);
   bench.simulated.hold(reader.stream(), false);
+  reader.finish();
   bench.expect_race();
 }
 GST_END_TEST
@@ -234,6 +235,7 @@ GST_START_TEST(a_reader_that_does_not_wait_is_reported) {
   bench.push(std::move(frame));
   reader.launch(bench.acquire().get());
   bench.simulated.hold_all(false);
+  reader.finish();
   bench.expect_race();
 }
 GST_END_TEST

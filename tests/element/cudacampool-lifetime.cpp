@@ -14,15 +14,18 @@
 #endif
 #include "pool-bench.hpp"
 #include "support/check-main.hpp"
+#include "support/pixels.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
 using cudacam::test::filled_with;
 using cudacam::test::number;
+using cudacam::test::read_pixels;
 using cudacam::test::SimulatedDriver;
 using cudacam::test::TestMemory;
 using cudacam::test::wait_until;
+using cudacam::test::write_noise;
 using Bench = cudacam::test::PoolBench;
 
 namespace {
@@ -86,6 +89,28 @@ GST_START_TEST(a_shared_view_of_a_slot_is_still_the_slot) {
   fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
   fail_unless(filled_with(bench.pull().get(), bench.info(), 7));
   fail_unless_equals_uint64(number(bench.pool(), "copied"), 0);
+}
+GST_END_TEST
+
+/// Elsewhere it is a frame like any other: from there on where it begins, and with slots of its
+/// own.
+GST_START_TEST(a_part_of_a_slot_is_copied_by_another_pool) {
+  constexpr gsize kCut = 16;
+  Bench bench, other("cudacampool slots=3", "width=48,height=48");
+  auto frame = bench.write(0);
+  write_noise(frame.get(), bench.info(), 1);
+  fail_unless_equals_int(bench.push(std::move(frame)), GST_FLOW_OK);
+  frame = bench.pull();
+  fail_unless(frame != nullptr);
+  frame.reset(gst_buffer_make_writable(frame.release()));
+  gst_buffer_get_video_meta(frame.get())->width -= static_cast<guint>(kCut);
+  gst_buffer_resize(frame.get(), kCut, -1);
+  const auto pixels = read_pixels(frame.get(), other.info());
+  fail_unless_equals_int(other.push(std::move(frame)), GST_FLOW_OK);
+  const auto copied = other.pull();
+  fail_unless(copied && read_pixels(copied.get(), other.info()) == pixels);
+  fail_unless_equals_uint64(number(other.pool(), "copied"), 1);
+  wait_until([&] { return number(bench.pool(), "slots-free") == 3; });
 }
 GST_END_TEST
 
@@ -200,6 +225,7 @@ static Suite *cudacampool_lifetime_suite() {
   tcase_add_test(tests, a_slot_belongs_to_its_memory_not_to_its_buffer);
   tcase_add_test(tests, a_region_of_a_frame_is_the_frame);
   tcase_add_test(tests, a_shared_view_of_a_slot_is_still_the_slot);
+  tcase_add_test(tests, a_part_of_a_slot_is_copied_by_another_pool);
   tcase_add_test(tests, a_slot_whose_view_was_narrowed_comes_back_whole);
   tcase_add_test(tests, every_branch_of_a_tee_holds_the_slot);
   tcase_add_test(tests, frames_outlive_element_pipeline_and_context);

@@ -329,7 +329,7 @@ void race_through(FenceBench &bench, const std::string &fault) {
   release_after(lease, reader);
   for (auto &frame : frames) bench.push(std::move(frame));
   bench.simulated.hold(reader.stream(), false);
-  driver().cuStreamSynchronize(reader.stream());
+  reader.finish();
   bench.simulated.clear_faults();
 }
 

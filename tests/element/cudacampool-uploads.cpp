@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "fence-bench.hpp"
+#include "proposed-slots.hpp"
 
 using namespace cudacam;
 using namespace cudacam::test;
@@ -12,52 +13,12 @@ namespace {
 
 constexpr int kSkipped = 77;
 
-/// What a cudacampool proposes to its upstream.
-class Slots {
- public:
-  explicit Slots(const FenceBench &bench) {
-    auto *pad = bench.harness()->srcpad;
-    const CapsPtr caps(gst_pad_get_current_caps(pad));
-    const QueryPtr query(gst_query_new_allocation(caps.get(), TRUE));
-    fail_unless(gst_pad_peer_query(pad, query.get()));
-    GstBufferPool *pool = nullptr;
-    gst_query_parse_nth_allocation_pool(query.get(), 0, &pool, nullptr, nullptr, nullptr);
-    pool_.reset(pool);
-    fail_unless(gst_buffer_pool_set_active(pool, TRUE));
-  }
-  ~Slots() { gst_buffer_pool_set_active(pool_.get(), FALSE); }
-  Slots(const Slots &) = delete;
-  Slots &operator=(const Slots &) = delete;
-
-  BufferPtr acquire() const {
-    GstBuffer *frame = nullptr;
-    fail_unless_equals_int(gst_buffer_pool_acquire_buffer(pool_.get(), &frame, nullptr),
-                           GST_FLOW_OK);
-    fail_unless(!compat::upload_is_due(gst_buffer_peek_memory(frame, 0)),
-                "what was written last time would be uploaded");
-    return BufferPtr(frame);
-  }
-  /// A frame of one grey, written by the CPU, which has yet to be uploaded.
-  BufferPtr write(guint8 grey) const {
-    auto frame = acquire();
-    GstMapInfo map;
-    fail_unless(gst_buffer_map(frame.get(), &map, GST_MAP_WRITE));
-    std::memset(map.data, grey, map.size);
-    gst_buffer_unmap(frame.get(), &map);
-    fail_unless(compat::upload_is_due(gst_buffer_peek_memory(frame.get(), 0)));
-    return frame;
-  }
-
- private:
-  ObjectPtr<GstBufferPool> pool_;
-};
-
 }  // namespace
 
 GST_START_TEST(what_the_cpu_wrote_is_uploaded_before_a_reader_comes) {
   for (const char *mode : {"auto", "gpu", "cpu"}) {
     FenceBench bench(std::string("cudacampool name=pool sync-mode=") + mode + " ! cudacamsink");
-    const Slots slots(bench);
+    const ProposedSlots slots(bench.harness());
     Reader reader(bench.gpu());
     bench.simulated.delay(500, 1);
     for (guint8 grey = 1; grey < 20; ++grey) {
@@ -79,7 +40,7 @@ GST_END_TEST
 /// Where upstream's stream is out of reach, GStreamer waits for the upload.
 GST_START_TEST(an_upload_that_a_thread_waits_for_is_counted) {
   FenceBench bench;
-  const Slots slots(bench);
+  const ProposedSlots slots(bench.harness());
   for (guint8 grey = 1; grey < 6; ++grey) bench.push(slots.write(grey));
   fail_unless_equals_uint64(bench.count("waited"), compat::readers_wait_for_memory() ? 0 : 5);
 }
@@ -88,7 +49,7 @@ GST_END_TEST
 /// A download, an upload, a copy; where they are ours to count.
 GST_START_TEST(transfers_to_the_cpu_and_copies_are_counted) {
   FenceBench bench("cudacampool name=pool sync-mode=cpu ! cudacamsink");
-  const Slots slots(bench);
+  const ProposedSlots slots(bench.harness());
   const auto each = compat::readers_wait_for_memory() ? 0u : 1u;
   bench.push(1);
   const auto before = bench.count("transfers");
@@ -110,7 +71,7 @@ GST_END_TEST
 /// Of frames that upstream wrote and thought better of.
 GST_START_TEST(what_the_cpu_wrote_last_time_does_not_come_over_a_copy) {
   FenceBench bench("cudacampool name=pool slots=2 ! cudacamsink");
-  const Slots slots(bench);
+  const ProposedSlots slots(bench.harness());
   Reader reader(bench.gpu());
   bench.simulated.delay(500, 1);
   for (guint8 grey = 1; grey < 20; ++grey) {
@@ -133,7 +94,7 @@ GST_END_TEST
 GST_START_TEST(an_upload_that_fails_costs_the_slot) {
   for (const char *which : {"1", "*"}) {
     FenceBench bench("cudacampool name=pool camera-name=yard ! cudacamsink");
-    const Slots slots(bench);
+    const ProposedSlots slots(bench.harness());
     auto frame = slots.write(1);
     const auto bus = adopt(gst_bus_new());
     gst_element_set_bus(bench.pool(), bus.get());

@@ -111,9 +111,11 @@ class Reader {
     driver().cuMemcpy2DAsync(&copy, stream_);
     gst_memory_unmap(memory, &map);
   }
+  /// Waits for the kernels: the slots they read unasked may be freed afterwards.
+  void finish() const { driver().cuStreamSynchronize(stream_); }
   /// What the last kernel read; waits for it.
-  guint8 result() {
-    driver().cuStreamSynchronize(stream_);
+  guint8 result() const {
+    finish();
     return gpu_.grey(result_.get());
   }
 

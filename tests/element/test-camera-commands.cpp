@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What the test camera does on command, seen by clients that know nothing of this project.
+#include <gio/gio.h>
+
 #include <initializer_list>
 #include <stdexcept>
 
+#include "base/ptr.hpp"
 #include "camera-clients.hpp"
 #include "camera-commands.hpp"
 
@@ -144,6 +147,23 @@ GST_START_TEST(test_stop_and_start_on_the_same_port) {
 }
 GST_END_TEST
 
+/// Neither another camera nor the end of somebody's connection.
+GST_START_TEST(test_nobody_else_gets_the_port_of_a_stopped_camera) {
+  TestCamera camera(small_picture());
+  camera.stop();
+  const auto other = cudacam::adopt(
+      g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, nullptr));
+  const auto there =
+      cudacam::adopt(g_inet_socket_address_new_from_string("127.0.0.1", guint(camera.port())));
+  GError *error = nullptr;
+  fail_if(g_socket_bind(other.get(), there.get(), FALSE, &error));
+  fail_unless(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_ADDRESS_IN_USE));
+  g_error_free(error);
+  camera.start();
+  fail_unless(HandConnection(camera.port()).connected());
+}
+GST_END_TEST
+
 GST_START_TEST(test_a_taken_port_is_an_error) {
   TestCamera camera(small_picture());
   auto options = small_picture();
@@ -245,6 +265,7 @@ static Suite *test_camera_commands_suite() {
   tcase_add_test(tests, test_commands_work_while_frozen);
   tcase_add_test(tests, test_freeze_after_a_request);
   tcase_add_test(tests, test_stop_and_start_on_the_same_port);
+  tcase_add_test(tests, test_nobody_else_gets_the_port_of_a_stopped_camera);
   tcase_add_test(tests, test_a_taken_port_is_an_error);
   tcase_add_test(tests, test_resolution_changes_in_mid_stream);
   tcase_add_test(tests, test_eos_ends_streams_and_later_ones_run);

@@ -3,20 +3,24 @@
 """check.py PROJECT: the parts of tests/gpu that judge or make something, as TAP."""
 import importlib.machinery
 import importlib.util
+import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 sys.dont_write_bytecode = True
 project = pathlib.Path(sys.argv[1])
-sys.path.insert(0, str(project / 'tests/gpu'))
+sys.path[:0] = [str(project / 'tests/gpu'), str(project / 'tests/python')]
 import elf  # noqa: E402
+import parts  # noqa: E402
+import processes  # noqa: E402
+import tap  # noqa: E402
 
 DEADLINE = 60  # seconds; for hangs
 
@@ -45,19 +49,132 @@ def ended(pid):
         return True
 
 
-def what_is_late_ends_with_its_children():
-    status, output, _ = load_run().call(['sh', '-c', 'sleep 1000 & echo $!; wait'], 0.5)
-    assert status is None and 'ran for more than' in output, output
+def expect_ended(pid):
     give_up = time.monotonic() + DEADLINE
-    while not ended(int(output.split()[0])):
+    while not ended(pid):
         assert time.monotonic() < give_up, 'a child lives on'
         time.sleep(0.01)
 
 
+def what_is_late_ends_with_its_children():
+    status, output, _ = processes.call(['sh', '-c', 'sleep 1000 & echo $!; wait'], 0.5)
+    assert status is None and 'ran for more than' in output, output
+    expect_ended(int(output.split()[0]))
+
+
 def missing_programs_are_skipped():
-    run = load_run()
-    status, output, _ = run.call(['/nowhere/program'], 1)
-    assert run.outcome(status) == 'skipped' and 'nowhere' in output
+    status, output, _ = processes.call(['/nowhere/program'], 1)
+    assert load_run().outcome(status) == 'skipped' and 'nowhere' in output
+
+
+def script(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/bin/sh\n{text}\n')
+    path.chmod(0o755)
+
+
+MACHINE = {'gpu': 'G', 'driver': '1', 'gstreamer': '1.22', 'simulated': True, 'date': '2026-01-01 10:00 UTC'}
+
+
+def made_up_bundle(folder, tests):
+    """As tests/gpu/bundle makes them, with these shell scripts as its tests."""
+    for name in ('parts.py', 'processes.py', 'why_no_gpu.py'):
+        shutil.copy(project / 'tests/gpu' / name, folder)
+    shutil.copy(project / 'tests/gpu/run', folder / 'test')
+    for name in ('bin/gst-inspect-1.0', 'make-gi'):
+        script(folder / name, 'exit 0')
+    script(folder / 'bin/bench-machine', f"echo '{json.dumps(MACHINE)}'")
+    for name, text in tests.items():
+        script(folder / 'bin' / name, text)
+    (folder / 'tests.json').write_text(json.dumps([
+        {'name': name, 'suites': [], 'command': [name], 'environment': {}, 'alone': False, 'timeout': 600, 'tap': False}
+        for name in tests]))
+    return [sys.executable, folder / 'test', '--results', folder / 'results', '--only', 'tests']
+
+
+def run_made_up(words):
+    # Not once more with a GStreamer that is not in it.
+    return subprocess.Popen(words, env={**os.environ, 'GST_PLUGIN_SYSTEM_PATH_1_0': ''}, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+
+
+def an_interrupt_ends_all_and_leaves_what_was_found():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            sleeper = f'sleep 1000 & echo $! >>{folder}/children; wait'
+            words = made_up_bundle(folder, {'quick': 'exit 0', 'slow': sleeper, 'slower': sleeper, 'later': sleeper})
+            process = run_made_up([*words, '--jobs', '3'])
+            give_up = time.monotonic() + DEADLINE
+            children = []
+            while len(children) < 2 or 'quick' not in found_in(folder):
+                assert time.monotonic() < give_up and process.poll() is None, process.communicate()
+                if (folder / 'children').exists():
+                    children = (folder / 'children').read_text().split()
+                time.sleep(0.01)
+            process.send_signal(number)
+            output, _ = process.communicate(timeout=DEADLINE)
+            assert process.returncode == 130, (process.returncode, output)
+            assert output.endswith('1 passed, 0 failed, 0 skipped\n') and 'Interrupted' in output, output
+            assert list(found_in(folder)) == ['quick'], found_in(folder)
+            for child in (folder / 'children').read_text().split():
+                expect_ended(int(child))
+
+
+def found_in(folder):
+    path = folder / 'results/tests.json'
+    rows = json.loads(path.read_text())['tests'] if path.exists() else []
+    return {row['name']: row['outcome'] for row in rows}
+
+
+def parts_of_one_day_add_up_in_one_folder():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        words = made_up_bundle(folder, {'good': 'exit 0', 'bad': 'echo because; exit 1', 'absent': 'echo no; exit 77'})
+        process = run_made_up(words)
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 1 and '1 passed, 1 failed, 1 skipped' in output, output
+        assert 'About ' in output, output
+        assert (folder / 'results/logs/tests-bad.log').read_text() == 'because\n'
+        script(folder / 'bin/bad', 'exit 0')
+        process = run_made_up([*words, '--test', 'bad'])
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0 and '1 passed, 0 failed, 0 skipped' in output, output
+        assert found_in(folder) == {'good': 'passed', 'absent': 'skipped', 'bad': 'passed'}, found_in(folder)
+        process = run_made_up([*words, '--test', 'unknown'])
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 1 and 'there is no unknown' in output, output
+
+
+def a_part_that_was_run_as_a_whole_replaces_all_of_it():
+    def run(parts_of_it, *rows):
+        return {'machine': MACHINE, 'parts': parts_of_it,
+                'tests': [{'part': part, 'name': name, 'outcome': outcome} for part, name, outcome in rows]}
+    first = run(['tests'], ('tests', 'a', 'passed'), ('tests', 'b', 'failed'), ('tests', 'b: case', 'skipped'),
+                ('bench', 'lease', 'failed'))
+    again = parts.joined(first, run([], ('tests', 'b', 'passed'), ('bench', 'lease', 'passed')))
+    assert [row['name'] for row in again['tests']] == ['a', 'b', 'lease'], again
+    assert (again['passed'], again['failed'], again['skipped']) == (3, 0, 0), again
+    whole = parts.joined(again, run(['tests'], ('tests', 'c', 'passed')))
+    assert [row['name'] for row in whole['tests']] == ['lease', 'c'] and whole['parts'] == ['tests'], whole
+
+
+def the_reason_without_a_gpu_is_told():
+    done = subprocess.run([sys.executable, project / 'tests/gpu/why_no_gpu.py'], capture_output=True, text=True)
+    assert (done.returncode == 0) == (done.stderr == ''), done
+    with tempfile.TemporaryDirectory() as folder:
+        compile_library(pathlib.Path(folder, 'libcuda.so.1'), 'int cuInit(unsigned f) { return 0; } '
+                        'int cuDeviceGetCount(int *n) { *n = 1; return 0; }')
+
+        def ask():
+            return subprocess.run([sys.executable, project / 'tests/gpu/why_no_gpu.py'], capture_output=True,
+                                  text=True, env={**os.environ, 'LD_LIBRARY_PATH': folder})
+        if not os.path.exists('/dev/nvidia0'):
+            assert 'without its decoders' in ask().stderr and ask().returncode == 1, ask()
+        compile_library(pathlib.Path(folder, 'libnvcuvid.so.1'), 'int x;')
+        assert ask().returncode == 0, ask()
+        compile_library(pathlib.Path(folder, 'libcuda.so.1'), 'int cuInit(unsigned f) { return 803; }')
+        assert 'restart the machine' in ask().stderr, ask()
 
 
 def compile_library(target, source, *options):
@@ -104,17 +221,12 @@ def the_newest_need_is_found():
 
 
 def main():
-    tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children, missing_programs_are_skipped]
+    tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children, missing_programs_are_skipped,
+             an_interrupt_ends_all_and_leaves_what_was_found, parts_of_one_day_add_up_in_one_folder,
+             a_part_that_was_run_as_a_whole_replaces_all_of_it]
     if shutil.which('g++') and shutil.which('objdump'):
-        tests += [a_stub_stands_for_a_library, the_newest_need_is_found]
-    print(f'1..{len(tests)}')
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-            print('ok', number, '-', test.__name__)
-        except Exception:
-            print('not ok', number, '-', test.__name__)
-            print(''.join(f'# {line}\n' for line in traceback.format_exc().splitlines()), end='')
+        tests += [the_reason_without_a_gpu_is_told, a_stub_stands_for_a_library, the_newest_need_is_found]
+    tap.run([(test, None) for test in tests])
 
 
 if __name__ == '__main__':

@@ -46,7 +46,17 @@ def includes(package):
 
 
 def take(dest, own_typelib, libraries_of):
-    """Lays all of it out in `dest`; `libraries_of` tells where a library is."""
+    """Lays all of it out in `dest`; `libraries_of` tells where a library is. Without the sources, which not every
+    mirror has, the rest serves a host that has a PyGObject of its own."""
+    typelibs = dest / 'typelibs'
+    typelibs.mkdir()
+    stock = pathlib.Path(output_of('pkg-config', '--variable=typelibdir',
+                                   'gobject-introspection-1.0').strip())
+    for path in [*(stock / f'{name}.typelib' for name in TYPELIBS), own_typelib]:
+        shutil.copy(path, typelibs)
+    for name in LIBRARIES:
+        shutil.copy(os.path.realpath(libraries_of(name)), dest / 'lib' / name)
+
     sources = fetch()
     shutil.copytree(sources / 'gi', dest / 'pygobject/gi')
     shutil.copy(sources / 'COPYING', dest / 'pygobject/gi')
@@ -64,12 +74,3 @@ def take(dest, own_typelib, libraries_of):
     (headers / 'config.h').write_text(''.join(
         f'#define PYGOBJECT_{part}_VERSION {number}\n'
         for part, number in zip(('MAJOR', 'MINOR', 'MICRO'), version)))
-
-    typelibs = dest / 'typelibs'
-    typelibs.mkdir()
-    stock = pathlib.Path(output_of('pkg-config', '--variable=typelibdir',
-                                   'gobject-introspection-1.0').strip())
-    for path in [*(stock / f'{name}.typelib' for name in TYPELIBS), own_typelib]:
-        shutil.copy(path, typelibs)
-    for name in LIBRARIES:
-        shutil.copy(os.path.realpath(libraries_of(name)), dest / 'lib' / name)

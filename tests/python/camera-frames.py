@@ -9,8 +9,9 @@ they are installed.
 import gc
 import threading
 
+import tap
 from frames_bench import (CUDA, HEIGHT, WIDTH, Camera, GLib, Stream, camera_frames, check_planes, expected_rows,
-                          installed, numpy, on_gpu, read_back, run)
+                          installed, numpy, on_gpu, read_back)
 
 
 def numpy_views_are_the_frame():
@@ -156,7 +157,7 @@ def main():
                    dlpack_tells_of_cuda)
     for module, test in {'torch': pytorch_reads_frames, 'cupy': cupy_reads_frames}.items():
         plan += on_gpu(test) if installed(module) else [(test, f'no {module}')]
-    run(plan)
+    tap.run(plan)
 
 
 if __name__ == '__main__':

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 
-from frames_bench import CUDA, Camera, GLib, Stream, camera_frames, numpy, on_gpu, run
+import tap
+from frames_bench import CUDA, Camera, GLib, Stream, camera_frames, numpy, on_gpu
 
 
 class Complaints:
@@ -229,7 +230,7 @@ def main():
         reader_says_what_is_wrong)]
     plan += on_gpu(the_default_stream_has_a_handle_that_says_so, a_loan_ends_on_any_thread,
                    a_loan_begins_on_any_thread, another_thread_cannot_name_the_default_stream_of_this_one)
-    run(plan)
+    tap.run(plan)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What tests of pipelines/camera_frames.py share: cameras, streams of the simulated GPU, TAP. Their first
+"""What tests of pipelines/camera_frames.py share: cameras, streams of a GPU. Their first
 argument is its folder; they exit with 77 without PyGObject, NumPy or the introspection data."""
 import ctypes
 import gc
 import sys
-import traceback
 
 sys.path.insert(0, sys.argv[1])
 try:
@@ -103,21 +102,6 @@ def installed(module):
     except ImportError:
         return False
     return True
-
-
-def run(tests):
-    """TAP of functions that raise when something is wrong, each with what it lacks here or None."""
-    print(f'1..{len(tests)}')
-    for number, (test, lacks) in enumerate(tests, 1):
-        if lacks:
-            print('ok', number, '-', test.__name__, '# SKIP', lacks)
-            continue
-        try:
-            test()
-            print('ok', number, '-', test.__name__)
-        except Exception:
-            print('not ok', number, '-', test.__name__)
-            print(''.join(f'# {line}\n' for line in traceback.format_exc().splitlines()), end='')
 
 
 def on_gpu(*tests):

@@ -28,13 +28,6 @@ IntervalHistogram operator+(IntervalHistogram a, const IntervalHistogram &b) {
   return a;
 }
 
-double percentile(std::vector<double> &values, double percent) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const double rank = std::ceil(static_cast<double>(values.size()) * percent / 100);
-  return values[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
-}
-
 void GapBook::frame(Clock::time_point now, std::uint64_t connection) {
   const std::lock_guard guard(lock_);
   if (newest_) {

@@ -30,9 +30,6 @@ struct IntervalHistogram {
 
 IntervalHistogram operator+(IntervalHistogram a, const IntervalHistogram &b);
 
-/// The value that `percent` of the others do not exceed; 0 of none. Sorts.
-double percentile(std::vector<double> &values, double percent);
-
 /// Any thread.
 class GapBook {
  public:

@@ -5,6 +5,8 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "percentiles.hpp"
+
 namespace cudacam::soak {
 namespace {
 
@@ -62,7 +64,11 @@ bool SoakReport::held() const {
 
 SoakReport::Gaps SoakReport::beyond() const {
   std::vector<double> values = beyond_;
-  return {values.size(), percentile(values, 50), percentile(values, 99), percentile(values, 100)};
+  std::sort(values.begin(), values.end());
+  Gaps gaps{values.size(), test::percentile(values, 50), std::nullopt,
+            test::percentile(values, 100)};
+  if (test::tells(values.size(), 99)) gaps.p99 = test::percentile(values, 99);
+  return gaps;
 }
 
 void SoakReport::print() const {
@@ -75,8 +81,9 @@ void SoakReport::print() const {
               verdicts_.verified, verdicts_.bad(), verdicts_.stale, verdicts_.torn,
               verdicts_.damaged, verdicts_.rewritten, verdicts_.different, dropped_, cuda_errors_);
   const Gaps gaps = beyond();
-  std::printf("gaps of readers beyond the outage: %zu, p50 %.3f s, p99 %.3f s, max %.3f s\n",
-              gaps.count, gaps.median, gaps.p99, gaps.longest);
+  std::printf("gaps of readers beyond the outage: %zu, p50 %.3f s, ", gaps.count, gaps.median);
+  if (gaps.p99) std::printf("p99 %.3f s, ", *gaps.p99);
+  std::printf("max %.3f s\n", gaps.longest);
   std::printf("longest gap without an outage: %.3f s\n", longest_interval_);
   if (forgotten)
     std::printf("leases forgotten %u, reported overdue %u, changed %u\n", forgotten, overdue_,
@@ -101,6 +108,7 @@ nlohmann::json SoakReport::to_json() const {
   using nlohmann::json;
   const Gaps gaps = beyond();
   json result = {
+      {"units", "times in seconds, memory in bytes"},
       {"held", held()},
       {"seconds", seconds},
       {"cameras", cameras_},
@@ -122,7 +130,10 @@ nlohmann::json SoakReport::to_json() const {
       {"violations", violations},
       {"forgotten", {{"leases", forgotten}, {"overdue", overdue_}, {"changed", forgotten_changed}}},
       {"beyond-outage",
-       {{"count", gaps.count}, {"p50", gaps.median}, {"p99", gaps.p99}, {"max", gaps.longest}}},
+       {{"count", gaps.count},
+        {"p50", gaps.median},
+        {"p99", gaps.p99 ? json(*gaps.p99) : json(nullptr)},
+        {"max", gaps.longest}}},
       {"longest-interval", longest_interval_},
       {"complaints", complaints}};
   result["vram"] = json::array();

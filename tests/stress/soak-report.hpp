@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,9 @@ struct SoakReport {
  private:
   struct Gaps {
     std::size_t count;
-    double median, p99, longest;
+    double median;
+    std::optional<double> p99;  // unless there are too few
+    double longest;
   };
   Gaps beyond() const;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -19,6 +20,7 @@
 namespace {
 
 using namespace cudacam::soak;
+using cudacam::adopt;
 using cudacam::test::catch_interrupts;
 using cudacam::test::CommandLine;
 using cudacam::test::do_without_gpu;
@@ -186,6 +188,7 @@ int perform(const Options &options, nlohmann::json machine) {
   report.add(watch);
   report.violations = cudacam::test::simulated_violations();
   if (interrupted()) report.complaints.push_back("Interrupted.");
+  if (!report.outages) report.complaints.push_back("No camera ever failed: the run was too short.");
   if (options.forget && !report.forgotten)
     report.complaints.push_back("No lease was forgotten: the run was too short.");
 
@@ -200,6 +203,14 @@ int perform(const Options &options, nlohmann::json machine) {
     cudacam::test::write_json(options.json, result);
   }
   return (options.spoil ? report.saw_rewritten() : report.held()) ? 0 : 1;
+}
+
+/// Frames that a GPU decodes stay there; readers verify them with kernels.
+void expect_kernels() {
+#ifdef HAVE_CUDA
+  if (adopt(gst_element_factory_find("nvh264dec")) && !std::filesystem::exists(find_kernels()))
+    throw cudacam::test::NotHere("no " + find_kernels() + ": it was built without nvcc");
+#endif
 }
 
 /// Throws std::runtime_error with a sentence for the user.
@@ -238,7 +249,10 @@ Options parse(int argc, char **argv) {
 int main(int argc, char **argv) {
   return cudacam::test::run_program("soak", [&] {
     const Options options = parse(argc, argv);
-    if (options.cpu) do_without_gpu();
+    if (options.cpu)
+      do_without_gpu();
+    else
+      expect_kernels();
     catch_interrupts();
     std::signal(SIGPIPE, SIG_IGN);  // a camera that dies is what this is about
     return perform(options, cudacam::test::describe_machine(argc, argv));

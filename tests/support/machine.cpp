@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "simulated-gpu.hpp"
+#include "version.hpp"
 
 namespace cudacam::test {
 namespace {
@@ -119,6 +120,7 @@ nlohmann::json describe_machine(int argc, char **argv) {
                            {"cores", std::thread::hardware_concurrency()},
                            {"gstreamer", version},
                            {"date", now_in_utc()},
+                           {"version", cudacam::test::version()},
                            {"command", command_of(argc, argv)}};
   g_free(version);
   return result;

@@ -9,8 +9,8 @@
 
 namespace cudacam::test {
 
-/// "gpu", "driver", "simulated", "cpu", "cores", "gstreamer", "date" (UTC), "command" (without
-/// folders). After gst_init().
+/// "gpu", "driver", "simulated", "cpu", "cores", "gstreamer", "date" (UTC), "version" (of this
+/// project), "command" (without folders). After gst_init().
 nlohmann::json describe_machine(int argc, char **argv);
 
 struct Usage {

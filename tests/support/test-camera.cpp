@@ -13,6 +13,7 @@
 #include "camera-media.hpp"
 #include "closed-clients.hpp"
 #include "command-loop.hpp"
+#include "held-port.hpp"
 #include "live-feed.hpp"
 #include "rtsp-clients.hpp"
 
@@ -88,6 +89,7 @@ class TestCamera::Impl {
   const std::string host_;
   LiveFeed feed_;
   std::atomic<int> port_;
+  std::unique_ptr<HeldPort> held_port_;  // from the first start() on
   ObjectPtr<GstRTSPSessionPool> session_pool_;
   ObjectPtr<GstRTSPMountPoints> mounts_;
   ObjectPtr<GstRTSPServer> server_;        // while listening
@@ -138,6 +140,10 @@ ObjectPtr<GstRTSPServer> TestCamera::Impl::make_server() {
 
 void TestCamera::Impl::start() {
   if (server_) return;
+  if (!held_port_) {
+    held_port_ = std::make_unique<HeldPort>(options_.address, port_);
+    port_ = held_port_->port();
+  }
   auto server = make_server();
   GError *raw_error = nullptr;
   listener_ = gst_rtsp_server_create_source(server.get(), nullptr, &raw_error);
@@ -148,7 +154,6 @@ void TestCamera::Impl::start() {
                              (error ? error->message : "the address is in use or not ours"));
   server_ = std::move(server);
   closed_ = std::make_unique<ClosedClients>(server_.get(), loop_.context());
-  port_ = gst_rtsp_server_get_bound_port(server_.get());
   g_source_attach(listener_, loop_.context());
   apply_auth();
   mount();

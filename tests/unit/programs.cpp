@@ -112,7 +112,7 @@ GST_START_TEST(a_figure_says_its_command_and_nobodys_addresses) {
                   "demo --location=rtsp://... rtsp://... --json=run.json other.json "
                   "--seconds 30",
               "%s", command.c_str());
-  for (const char *field : {"gpu", "driver", "cpu", "cores", "gstreamer", "date"})
+  for (const char *field : {"gpu", "driver", "cpu", "cores", "gstreamer", "date", "version"})
     fail_unless(machine.contains(field), "%s", field);
 }
 GST_END_TEST
