@@ -174,11 +174,22 @@ gboolean CameraSource::source_event(GstPad *pad, GstObject *parent, GstEvent *ev
     gst_event_unref(event);
     return TRUE;
   }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY &&
+      !cudacam::adopt(gst_ghost_pad_get_target(GST_GHOST_PAD(pad)))) {
+    gst_event_unref(event);
+    return TRUE;
+  }
   return gst_pad_event_default(pad, parent, event);
 }
 
 /// Before there is a decoder nobody else can answer.
 gboolean CameraSource::source_query(GstPad *pad, GstObject *parent, GstQuery *query) {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_SEEKING) {
+    GstFormat format = GST_FORMAT_TIME;
+    gst_query_parse_seeking(query, &format, nullptr, nullptr, nullptr);
+    gst_query_set_seeking(query, format, FALSE, 0, -1);
+    return TRUE;
+  }
   if (GST_QUERY_TYPE(query) == GST_QUERY_LATENCY && parent) {
     const auto target = cudacam::adopt(gst_ghost_pad_get_target(GST_GHOST_PAD(pad)));
     if (!target) {

@@ -9,10 +9,11 @@ void History::changed(Status status, Reason reason, Time now) {
   const auto before = std::exchange(status_, status);
   if (status == Status::connecting) {
     totals_.attempts++;
-    if (before != Status::stopped) totals_.retries++;
+    if (reason != Reason::none) totals_.retries++;
   }
   if (before == Status::streaming && status == Status::closing) totals_.outages++;
-  const bool was_closed = before == Status::closing;
+  // From before a pause: that one was not lost.
+  const bool was_closed = before == Status::closing && reason != Reason::none;
   const bool was_abandoned = status == Status::failed && before != Status::backoff;
   if (was_closed || was_abandoned) totals_.losses[std::size_t(reason)]++;
 

@@ -12,8 +12,9 @@ namespace cudacam {
 void Supervisor::reconnect() {
   post([this] {
     GST_INFO_OBJECT(bin_, "asked to reconnect");
-    failure_ = Failure{Reason::requested, ""};
-    step(policy_.reconnect(Time::clock::now()));
+    const auto next = policy_.reconnect(Time::clock::now());
+    if (next == Step::close) failure_ = Failure{Reason::requested, ""};
+    step(next);
   });
 }
 

@@ -85,7 +85,9 @@ void Supervisor::play() {
     policy_.set_limits(limits(settings_));
     failure_.reset();
     warned_ = last_failure_ = Reason::none;
-    step(policy_.start(Time::clock::now()));
+    // What closed after a stop() was not heard of.
+    const bool closing = waiting_close_ != 0 && unclosed_ > 0;
+    step(policy_.start(Time::clock::now(), closing));
   });
 }
 
@@ -159,11 +161,12 @@ void Supervisor::refresh_activity() {
   if (!current) return;
   const auto generation = current->generation();
   const auto packet = current->last_packet();
-  if (packet == Time{}) return;
   const auto now = Time::clock::now();
   const bool busy = stage_.is_busy();
   if (const auto due = policy_.deadline(); busy && due && now >= *due)
     GST_DEBUG_OBJECT(bin_, "a timer starts anew: downstream blocks, the camera is not to blame");
+  if (busy) policy_.held_up(generation, now);
+  if (packet == Time{}) return;
   policy_.packet(generation, busy ? now : packet);
   if (policy_.status() != Status::streaming) return;
   policy_.frame(generation, busy ? now : stage_.last_frame());
@@ -183,7 +186,7 @@ void Supervisor::open() {
   policy_.set_limits(limits(settings_));
   const auto generation = policy_.generation();
   try {
-    const unsigned hanging = closing_.running();
+    const unsigned hanging = unclosed_;
     if (hanging >= settings_.max_quarantined) {
       lose(generation,
            {Reason::busy, std::to_string(hanging) +
@@ -234,6 +237,7 @@ void Supervisor::close() {
   const bool broken = reason == Reason::connection_lost;
   const auto patience =
       std::chrono::duration_cast<std::chrono::milliseconds>(limits(settings_).close_timeout);
+  unclosed_++;
   closing_.run(patience, [self = shared_from_this(), old, unexplained, broken, stopping] {
     // At once if possible: a frame-driven downstream learns of the loss only by this. Not if a
     // streaming thread is still inside; it leaves at the latest with the connection. And not before
@@ -244,6 +248,7 @@ void Supervisor::close() {
       refined = diagnose_connect(endpoint(old->settings()), nullptr);
     }
     old->shut(broken);
+    self->unclosed_--;
     if (!settled) self->stage_.settle(true);
     self->post([self = self.get(), generation = old->generation(), refined] {
       self->closed(generation, refined);

@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -118,6 +119,8 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   Reason last_failure_ = Reason::none;  ///< of the latest attempt in this outage
   Generation waiting_close_ = 0;
   Transports transports_;
+
+  std::atomic<unsigned> unclosed_{0};  ///< connections that were lost and are not closed
 
   std::thread thread_;
 

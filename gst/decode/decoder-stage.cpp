@@ -30,9 +30,10 @@ DecoderStage::DecoderStage(GstBin *bin, GstPad *source, Callbacks callbacks)
   feed_ = sink(gst_pad_new("feed", GST_PAD_SRC));
   gst_pad_set_query_function_full(feed_.get(), feed_query, this, nullptr);
   // QoS and seeks end here: a camera can do neither. Key units are asked for by the depayloader.
-  gst_pad_set_event_function(feed_.get(), [](GstPad *, GstObject *, GstEvent *event) -> gboolean {
-    gst_event_unref(event);
-    return FALSE;
+  // The pipeline's latency is taken note of, there is nothing to do for it.
+  gst_pad_set_event_function(feed_.get(), [](GstPad *, GstObject *, GstEvent *raw) -> gboolean {
+    const EventPtr event(raw);
+    return GST_EVENT_TYPE(raw) == GST_EVENT_LATENCY;
   });
 }
 

@@ -2,6 +2,7 @@
 #include "ingest/connection.hpp"
 
 #include "base/error.hpp"
+#include "ingest/rtsp-source.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(cudacam_connection_debug);
 #define GST_CAT_DEFAULT cudacam_connection_debug
@@ -76,7 +77,7 @@ Connection::Connection(Generation generation, ConnectionSettings settings,
   init_debug();
   bin_ = sink(gst_bin_new(("connection-" + std::to_string(generation)).c_str()));
   gst_element_set_locked_state(bin_.get(), TRUE);
-  source_ = add_element("rtspsrc");
+  source_ = add_element(make_rtsp_source(), "rtspsrc");
   const bool own_user = !settings_.user.empty();
   const bool own_password = !settings_.password.empty();
   g_object_set(source_, "location", settings_.location.url.c_str(), "latency", settings_.latency,
@@ -94,8 +95,7 @@ Connection::~Connection() {
   if (outlet_) gst_pad_set_active(outlet_.get(), FALSE);
 }
 
-GstElement *Connection::add_element(const char *factory) {
-  auto *element = gst_element_factory_make(factory, nullptr);
+GstElement *Connection::add_element(GstElement *element, const char *factory) {
   if (!element)
     throw ElementError(
         GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
@@ -202,8 +202,11 @@ void Connection::add_stream(GstPad *pad) {
     codec = selected_;
   }
   if (!codec) return;
-  auto *depay = add_element(codec->depay);
-  auto *parse = add_element(codec->parse);
+  const auto make = [this](const char *factory) {
+    return add_element(gst_element_factory_make(factory, nullptr), factory);
+  };
+  auto *depay = make(codec->depay);
+  auto *parse = make(codec->parse);
   if (g_object_class_find_property(G_OBJECT_GET_CLASS(parse), "config-interval"))
     g_object_set(parse, "config-interval", -1, nullptr);
   gst_element_link(depay, parse);

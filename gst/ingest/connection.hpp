@@ -86,7 +86,8 @@ class Connection {
   static void pad_added(GstElement *, GstPad *pad, Connection *self);
   static GstPadProbeReturn packet_probe(GstPad *, GstPadProbeInfo *, gpointer self);
   void add_stream(GstPad *pad);
-  GstElement *add_element(const char *factory);
+  /// Takes the element, which is null when the factory is missing; throws then.
+  GstElement *add_element(GstElement *element, const char *factory);
   ObjectPtr<GstPad> make_outlet(const Codec &codec);
   void report(Failure failure);
   void let_source_rest();

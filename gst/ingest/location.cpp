@@ -87,6 +87,28 @@ std::optional<std::size_t> end_of_credentials(std::string_view text, std::size_t
   return is_address ? std::nullopt : last_at(word);
 }
 
+/// The value of every `password=` and the like: cameras that know no other way take credentials in
+/// the path or the query. It ends where a field ends; one that holds such a character unencoded is
+/// no worse off with the camera.
+void hide_fields(std::string &text) {
+  constexpr std::string_view names[] = {"password", "passwd", "passw", "pass",
+                                        "pwd",      "psw",    "pw",    "token"};
+  for (auto equals = text.find('='); equals != std::string::npos;
+       equals = text.find('=', equals + 1)) {
+    const auto before = std::string_view(text).substr(0, equals);
+    const bool secret = std::any_of(std::begin(names), std::end(names), [&](std::string_view name) {
+      if (before.size() < name.size()) return false;
+      const auto rest = before.size() - name.size();
+      return starts_with_ignoring_case(before.substr(rest), name) &&
+             (rest == 0 || !std::isalnum(static_cast<unsigned char>(before[rest - 1])));
+    });
+    if (!secret) continue;
+    const auto begin = equals + 1;
+    const auto end = std::min(text.find_first_of("&;#\"'<> \t\r\n", begin), text.size());
+    if (end > begin) text.replace(begin, end - begin, kHidden);
+  }
+}
+
 }  // namespace
 
 Location Location::parse(std::string_view text) {
@@ -164,6 +186,7 @@ std::string redact(std::string_view text, const std::vector<std::string> &secret
     at += 3;
     if (const auto end = end_of_credentials(out, at)) out.replace(at, *end - at, kHidden);
   }
+  hide_fields(out);
   return out;
 }
 

@@ -28,8 +28,10 @@ struct Location {
   static Location parse(std::string_view text);
 };
 
-/// Takes credentials out of any text: the userinfo of every URL in it becomes `***`, and so does
-/// every occurrence of one of `secrets` (as it is and percent-encoded). Empty secrets are ignored.
+/// Takes credentials out of any text: the userinfo of every URL in it becomes `***`, and so do the
+/// value of every field `password=`, `pwd=`, `token=` and the like (up to the next `&`, `;`, `#`,
+/// quote or blank), and every occurrence of one of `secrets` (as it is and percent-encoded). Empty
+/// secrets are ignored.
 std::string redact(std::string_view text, const std::vector<std::string> &secrets = {});
 
 }  // namespace cudacam

@@ -56,7 +56,7 @@ const char *nick(Status status) {
   return "stopped";
 }
 
-ReconnectPolicy::Step ReconnectPolicy::start(Time now) {
+ReconnectPolicy::Step ReconnectPolicy::start(Time now, bool closing) {
   if (status_ != Status::stopped) return Step::nothing;
   reason_ = Reason::none;
   retries_ = failures_ = failed_retries_ = 0;
@@ -65,7 +65,11 @@ ReconnectPolicy::Step ReconnectPolicy::start(Time now) {
   first_attempt_ = true;
   outage_start_ = now;
   first_frame_delay_.reset();
-  return open(now);
+  if (!closing) return open(now);
+  lost_at_ = closing_since_ = now;
+  close_overran_ = false;
+  status_ = Status::closing;
+  return Step::nothing;
 }
 
 ReconnectPolicy::Step ReconnectPolicy::stop() {
@@ -84,7 +88,7 @@ ReconnectPolicy::Step ReconnectPolicy::give_up(Reason reason) {
 ReconnectPolicy::Step ReconnectPolicy::open(Time now) {
   generation_++;
   status_ = Status::connecting;
-  attempt_start_ = now;
+  waiting_since_ = now;
   if (!first_attempt_) {
     retries_++;
     if (patience(reason_) != Patience::none) failed_retries_++;
@@ -97,7 +101,7 @@ ReconnectPolicy::Step ReconnectPolicy::packet(Generation from, Time at) {
   if (from != generation_ || !is_open()) return Step::nothing;
   if (status_ == Status::connecting) {
     status_ = Status::waiting_first_frame;
-    first_packet_ = last_packet_ = at;
+    first_packet_ = waiting_since_ = last_packet_ = at;
   }
   last_packet_ = std::max(last_packet_, at);
   return Step::nothing;
@@ -114,6 +118,10 @@ ReconnectPolicy::Step ReconnectPolicy::frame(Generation from, Time at) {
   }
   last_frame_ = std::max(last_frame_, at);
   return Step::nothing;
+}
+
+void ReconnectPolicy::held_up(Generation from, Time now) {
+  if (from == generation_) waiting_since_ = now;
 }
 
 ReconnectPolicy::Step ReconnectPolicy::lost(Generation from, Reason reason, Time now) {
@@ -197,7 +205,8 @@ ReconnectPolicy::Step ReconnectPolicy::reconnect(Time now) {
 
 /// When the next decoded frame is due.
 std::optional<ReconnectPolicy::Time> ReconnectPolicy::frame_deadline() const {
-  if (status_ == Status::waiting_first_frame) return first_packet_ + limits_.first_frame_timeout;
+  if (status_ == Status::waiting_first_frame)
+    return waiting_since_ + limits_.first_frame_timeout;
   if (limits_.decode_timeout <= Duration::zero()) return std::nullopt;
   return last_frame_ + limits_.decode_timeout;
 }
@@ -208,7 +217,7 @@ ReconnectPolicy::Step ReconnectPolicy::tick(Time now) {
   };
   switch (status_) {
     case Status::connecting:
-      if (now >= attempt_start_ + limits_.connect_timeout || reached(outage_end()))
+      if (now >= waiting_since_ + limits_.connect_timeout || reached(outage_end()))
         return lose(Reason::no_answer, now);
       break;
     case Status::waiting_first_frame:
@@ -241,7 +250,7 @@ std::optional<ReconnectPolicy::Time> ReconnectPolicy::deadline() const {
   };
   switch (status_) {
     case Status::connecting:
-      consider(attempt_start_ + limits_.connect_timeout);
+      consider(waiting_since_ + limits_.connect_timeout);
       consider(outage_end());
       break;
     case Status::waiting_first_frame:

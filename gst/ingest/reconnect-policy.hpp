@@ -56,7 +56,9 @@ class ReconnectPolicy {
   /// Hold at once, for timers that run as if from their start; a delay that has begun stays.
   void set_limits(const Limits &limits) { limits_ = limits; }
 
-  Step start(Time now);
+  /// `closing`: the connection from before stop() is still being closed. The first attempt then
+  /// waits for closed(), or for close_timeout.
+  Step start(Time now, bool closing = false);
   /// Back to stopped; the connection, if there is one, is to be closed and no longer waited for.
   Step stop();
   /// Cannot run at all, for instance because rtspsrc is not installed. Only stop() leads out of
@@ -67,6 +69,9 @@ class ReconnectPolicy {
   Step packet(Generation from, Time at);
   /// Latest decoded frame.
   Step frame(Generation from, Time at);
+  /// Until now packets could not get into the decoder, or frames not out of it, through no fault of
+  /// the camera's: the wait for the first packet or the first frame begins anew.
+  void held_up(Generation from, Time now);
   Step lost(Generation from, Reason reason, Time now);
   /// More is known of why the connection was lost that is being closed. The delay stays.
   void explain(Generation which, Reason reason);
@@ -112,7 +117,9 @@ class ReconnectPolicy {
   bool first_attempt_ = true;  ///< since start()
   int failed_retries_ = 0;     ///< attempts in this outage that followed a failure
 
-  Time attempt_start_{};
+  /// For the first packet: the attempt's start; for the first frame: first_packet_. Or when the
+  /// camera was last held up.
+  Time waiting_since_{};
   Time outage_start_{};
   Time first_packet_{};
   Time first_frame_{};

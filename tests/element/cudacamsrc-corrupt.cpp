@@ -216,7 +216,7 @@ GST_START_TEST(a_decoder_that_stopped_for_good_is_replaced) {
     return it.connections > it.losses && it.outputs.back().kind == Output::frame;
   });
   fail_unless(bench.decoder().get() != stopped.get());
-  fail_unless_equals_uint64(bench.statistic<guint64>("decoders"), 2);
+  fail_unless(bench.statistic<guint64>("decoders") >= 2);
   bench.set_state(GST_STATE_NULL);
   fail_unless(bench.errors.empty());
   fail_unless_equals_uint64(bench.checker.bad(), 0);

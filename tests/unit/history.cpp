@@ -88,6 +88,20 @@ GST_START_TEST(downtime_runs_from_the_loss_to_the_first_frame) {
 }
 GST_END_TEST
 
+GST_START_TEST(waiting_for_a_connection_from_before_a_stop_is_no_loss) {
+  History history;
+  history.changed(Status::closing, Reason::none, kStart);
+  history.changed(Status::connecting, Reason::none, kStart + 1s);
+  history.changed(Status::streaming, Reason::none, kStart + 3s);
+  const auto totals = history.totals(kStart + 3s);
+  fail_unless_equals_uint64(totals.attempts, 1);
+  fail_unless_equals_uint64(totals.retries, 0);
+  fail_unless_equals_uint64(totals.outages, 0);
+  for (const auto count : totals.losses) fail_unless_equals_uint64(count, 0);
+  fail_unless(totals.total_downtime == 3s);
+}
+GST_END_TEST
+
 static Suite *history_suite() {
   auto *suite = suite_create("history");
   auto *tests = tcase_create("general");
@@ -95,6 +109,7 @@ static Suite *history_suite() {
   tcase_add_test(tests, counts_attempts_outages_and_losses_by_reason);
   tcase_add_test(tests, giving_up_is_one_loss);
   tcase_add_test(tests, a_stop_is_no_retry_and_no_loss);
+  tcase_add_test(tests, waiting_for_a_connection_from_before_a_stop_is_no_loss);
   tcase_add_test(tests, downtime_runs_from_the_loss_to_the_first_frame);
   return suite;
 }

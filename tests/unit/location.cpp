@@ -122,6 +122,24 @@ GST_START_TEST(redacts_known_secrets_anywhere) {
 }
 GST_END_TEST
 
+/// As cameras take them that know nothing else, in the path or the query.
+GST_START_TEST(redacts_fields_with_passwords) {
+  const struct {
+    const char *text, *redacted;
+  } cases[] = {
+      {"rtsp://cam:554/user=admin&password=p&channel=1&stream=0.sdp?real_stream",
+       "rtsp://cam:554/user=admin&password=***&channel=1&stream=0.sdp?real_stream"},
+      {"rtsp://cam/user=admin_password=p_channel=1", "rtsp://cam/user=admin_password=***"},
+      {"rtsp://cam/x?Usr=u&PWD=p;access_token=t#f g",
+       "rtsp://cam/x?Usr=u&PWD=***;access_token=***#f g"},
+      {"'rtsp://u:p@cam/x?pass=a/b' failed", "'rtsp://***@cam/x?pass=***' failed"},
+      {"password=", "password="},
+      {"compass=north bypass=1 =", "compass=north bypass=1 ="},
+  };
+  for (const auto &it : cases) check_redacted(it.text, {}, it.redacted);
+}
+GST_END_TEST
+
 /// No URL that parses leaks its password through redaction.
 GST_START_TEST(what_parses_is_redacted) {
   for (const char *password : {"p", "geheim", "a@b", "a:b", "%41", "x%2Fy", "***"}) {
@@ -141,6 +159,7 @@ static Suite *location_suite() {
   tcase_add_test(tests, refuses_what_is_no_address_and_says_what_to_do);
   tcase_add_test(tests, redacts_userinfo_of_every_url);
   tcase_add_test(tests, redacts_known_secrets_anywhere);
+  tcase_add_test(tests, redacts_fields_with_passwords);
   tcase_add_test(tests, what_parses_is_redacted);
   return suite;
 }

@@ -279,6 +279,51 @@ GST_START_TEST(any_sequence_keeps_the_invariants) {
 }
 GST_END_TEST
 
+/// Cameras that allow one session only have it back then.
+GST_START_TEST(a_start_waits_for_the_connection_from_before_the_stop) {
+  for (const bool closes : {true, false}) {
+    Fixture f;
+    f.stream();
+    f.expect(f.policy.stop(), Step::close, Status::stopped);
+    const auto old = f.policy.generation();
+    f.expect(f.policy.start(f.now, true), Step::nothing, Status::closing);
+    f.now += kLimits.close_timeout - 1ms;
+    f.expect(f.policy.tick(f.now), Step::nothing, Status::closing);
+    if (closes) {
+      f.expect(f.policy.closed(old, f.now), Step::open, Status::connecting);
+    } else {
+      f.now += 1ms;
+      f.expect(f.policy.tick(f.now), Step::open, Status::connecting);
+    }
+    fail_unless_equals_uint64(f.policy.generation(), old + 1);
+    fail_unless_equals_int(f.policy.retries(), 0);
+    fail_unless(f.policy.reason() == Reason::none);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(waits_are_for_the_camera_alone) {
+  Fixture f;
+  f.policy.start(f.now);
+  const auto generation = f.policy.generation();
+  f.now += kLimits.connect_timeout - 1ms;
+  f.policy.held_up(generation, f.now);
+  f.now += kLimits.connect_timeout - 1ms;
+  f.expect(f.policy.tick(f.now), Step::nothing, Status::connecting);
+  f.policy.packet(generation, f.now);
+  f.now += kLimits.first_frame_timeout - 1s;
+  f.policy.held_up(generation + 1, f.now);  // not this one
+  fail_unless(f.policy.deadline() <= f.now + 1s);
+  f.policy.held_up(generation, f.now);
+  f.now += kLimits.first_frame_timeout - 1ms;
+  f.policy.packet(generation, f.now);
+  f.expect(f.policy.tick(f.now), Step::nothing, Status::waiting_first_frame);
+  f.now += 1ms;
+  f.expect(f.policy.tick(f.now), Step::close, Status::closing);
+  fail_unless(f.policy.reason() == Reason::no_frames);
+}
+GST_END_TEST
+
 static Suite *reconnect_policy_suite() {
   auto *suite = suite_create("reconnect-policy");
   auto *tests = tcase_create("general");
@@ -294,6 +339,8 @@ static Suite *reconnect_policy_suite() {
   tcase_add_test(tests, requests_merge);
   tcase_add_test(tests, an_explanation_changes_the_reason_only);
   tcase_add_test(tests, stops_from_every_state_and_starts_again);
+  tcase_add_test(tests, a_start_waits_for_the_connection_from_before_the_stop);
+  tcase_add_test(tests, waits_are_for_the_camera_alone);
   tcase_add_test(tests, failed_is_final_until_stopped);
   tcase_add_test(tests, any_sequence_keeps_the_invariants);
   return suite;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/// What an application and its pipeline ask of a source, at moments at which there is no camera.
+#include <atomic>
+
+#include "camera-bench.hpp"
+#include "teardown-hold.hpp"
+#include "test-camera.hpp"
+
+#include <gst/check/gstcheck.h>
+
+using cudacam::adopt;
+using cudacam::test::at;
+using cudacam::test::CameraBench;
+using cudacam::test::TeardownHold;
+using cudacam::test::TestCamera;
+
+/// As gst-launch -e does it for somebody who waited long enough.
+GST_START_TEST(eos_before_there_ever_was_a_camera) {
+  TestCamera camera;
+  camera.stop();
+  CameraBench bench(at(camera));
+  bench.play();
+  bench.wait_status("backoff");
+  fail_unless(gst_element_send_event(bench.pipeline(), gst_event_new_eos()));
+  bench.wait("EOS", [](const auto &it) { return it.eos == 1; });
+  bench.wait_status("stopped");
+  bench.wait("the pipeline's EOS", [](const auto &it) {
+    return it.everything.find("eos of pipeline") != std::string::npos;
+  });
+  bench.set_state(GST_STATE_NULL);
+  fail_unless(bench.errors.empty());
+}
+GST_END_TEST
+
+GST_START_TEST(latency_can_be_told_with_and_without_a_camera) {
+  TestCamera camera;
+  camera.stop();
+  CameraBench bench(at(camera), "fakesink name=sink sync=true");
+  bench.play();
+  bench.wait_status("backoff");
+  fail_unless(gst_bin_recalculate_latency(GST_BIN(bench.pipeline())));
+  camera.start();
+  bench.wait_frames(1);
+  fail_unless(gst_bin_recalculate_latency(GST_BIN(bench.pipeline())));
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+GST_START_TEST(cannot_be_sought_in) {
+  TestCamera camera;
+  camera.stop();
+  CameraBench bench(at(camera));
+  const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
+  const auto ask = [&] {
+    const cudacam::QueryPtr query(gst_query_new_seeking(GST_FORMAT_TIME));
+    fail_unless(gst_pad_query(pad.get(), query.get()));
+    gboolean seekable = TRUE;
+    gst_query_parse_seeking(query.get(), nullptr, &seekable, nullptr, nullptr);
+    fail_if(seekable);
+    fail_if(gst_element_seek_simple(bench.pipeline(), GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0));
+  };
+  bench.play();
+  bench.wait_status("backoff");
+  ask();
+  camera.start();
+  bench.wait_frames(1);
+  ask();
+  bench.wait_frames(3);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_uint64(bench.flushes, 0);
+}
+GST_END_TEST
+
+/// A graph is what people attach to bug reports.
+GST_START_TEST(no_password_in_a_graph_of_the_pipeline) {
+  TestCamera camera;
+  camera.require_password("admin", "geheim");
+  CameraBench bench("location=" + camera.url() + "?password=geheim user-id=admin user-pw=geheim");
+  bench.play();
+  bench.wait_frames(1);
+  const cudacam::CharPtr graph(
+      gst_debug_bin_to_dot_data(GST_BIN(bench.pipeline()), GST_DEBUG_GRAPH_SHOW_ALL));
+  fail_unless(std::string(graph.get()).find("rtspsrc") != std::string::npos);
+  fail_unless(std::string(graph.get()).find("geheim") == std::string::npos);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+/// A connection that is closed is none that hangs, however the next one comes about.
+GST_START_TEST(one_connection_that_may_hang_is_room_for_reconnects) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "max-quarantined=1");
+  bench.play();
+  for (guint64 i = 1; i <= 10; i++) {
+    bench.wait_connection(i);
+    g_signal_emit_by_name(bench.camera(), "reconnect");
+  }
+  bench.wait_connection(11);
+  bench.set_state(GST_STATE_NULL);
+  for (const auto &status : bench.statuses)
+    fail_unless(status.find("busy") == std::string::npos, "%s", status.c_str());
+}
+GST_END_TEST
+
+/// A camera that allows one session has it back first.
+GST_START_TEST(a_pause_ends_before_the_next_connection) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "teardown-timeout=60000000000");
+  TeardownHold hold(bench);
+  bench.play();
+  bench.wait_connection(1);
+  bench.set_state(GST_STATE_PAUSED);
+  bench.wait_status("stopped");
+  bench.play();
+  bench.wait("the connection that hangs", [&](const auto &) { return hold.held() == 1; });
+  bench.wait_status("closing");
+  fail_unless_equals_uint64(bench.statistic<guint64>("attempts"), 1);
+  hold.let_go();
+  bench.wait_status("streaming");
+  fail_unless_equals_uint64(bench.statistic<guint64>("attempts"), 2);
+  fail_unless_equals_uint64(bench.statistic<guint64>("num-retry"), 0);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_uint64(bench.losses, 0);
+  fail_unless(bench.warnings.empty());
+}
+GST_END_TEST
+
+/// Its own error, not that of the request.
+GST_START_TEST(a_request_while_a_failure_is_dealt_with_hides_nothing) {
+  TestCamera camera;
+  camera.set_not_found(true);
+  CameraBench bench(at(camera) + "retry-min-delay=3600000000000 retry-max-delay=3600000000000");
+  bench.play();
+  bench.wait_status("backoff");
+  g_object_set(bench.camera(), "retry-attempts", 0, nullptr);
+  g_signal_emit_by_name(bench.camera(), "reconnect");
+  g_object_set(bench.camera(), "retry-timeout", GST_MSECOND, nullptr);
+  bench.wait_status("failed");
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_int(bench.errors.size(), 1);
+  fail_unless(bench.errors[0].find("path") != std::string::npos, "%s", bench.errors[0].c_str());
+}
+GST_END_TEST
+
+/// With frames that are stuck downstream while the camera is lost and comes back.
+GST_START_TEST(a_blocked_downstream_delays_first_frames_without_blame) {
+  TestCamera camera, other;  // one that is not held up by the client that does not read
+  CameraBench bench(at(camera));
+  bench.play();
+  bench.wait_connection(1);
+  std::atomic<bool> blocked{false};
+  const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
+  const auto probe = gst_pad_add_probe(
+      pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      [](GstPad *, GstPadProbeInfo *, gpointer flag) {
+        *static_cast<std::atomic<bool> *>(flag) = true;
+        return GST_PAD_PROBE_OK;
+      },
+      &blocked, nullptr);
+  bench.wait("the block", [&](const auto &) { return blocked.load(); });
+  g_object_set(bench.camera(), "location", other.url().c_str(), nullptr);
+  g_signal_emit_by_name(bench.camera(), "reconnect");
+  bench.wait_status("connecting", "requested");
+  g_object_set(bench.camera(), "connect-timeout", 300 * GST_MSECOND, "first-frame-timeout",
+               300 * GST_MSECOND, nullptr);
+  const auto attempts = bench.statistic<guint64>("attempts");
+  const auto enough = g_get_monotonic_time() + G_USEC_PER_SEC;
+  bench.wait("three times as long as it may take", [&](const auto &it) {
+    return g_get_monotonic_time() >= enough ||
+           it.template statistic<guint64>("attempts") > attempts;
+  });
+  fail_unless_equals_uint64(bench.statistic<guint64>("attempts"), attempts);
+  g_object_set(bench.camera(), "connect-timeout", 3600 * GST_SECOND, "first-frame-timeout",
+               3600 * GST_SECOND, nullptr);
+  gst_pad_remove_probe(pad.get(), probe);
+  bench.wait_connection(2);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+static Suite *cudacamsrc_edges_suite() {
+  auto *suite = suite_create("cudacamsrc-edges");
+  auto *tests = tcase_create("general");
+  suite_add_tcase(suite, tests);
+  tcase_add_test(tests, eos_before_there_ever_was_a_camera);
+  tcase_add_test(tests, latency_can_be_told_with_and_without_a_camera);
+  tcase_add_test(tests, cannot_be_sought_in);
+  tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
+  tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
+  tcase_add_test(tests, a_pause_ends_before_the_next_connection);
+  tcase_add_test(tests, a_request_while_a_failure_is_dealt_with_hides_nothing);
+  tcase_add_test(tests, a_blocked_downstream_delays_first_frames_without_blame);
+  return suite;
+}
+GST_CHECK_MAIN(cudacamsrc_edges)
