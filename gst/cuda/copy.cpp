@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cuda/copy.hpp"
 
+#include <stdexcept>
+
 #include "cuda/compat.hpp"
 #include "cuda/frame-layout.hpp"
 #include "cuda/mapped-frame.hpp"
@@ -22,6 +24,9 @@ Planes planes_of(const GstVideoInfo &picture, const MappedFrame &from, const Map
   for (; planes.count < to.planes(); ++planes.count) {
     const auto i = planes.count;
     const auto size = plane_size(picture, i);
+    // Rows from the bottom up are none that the GPU could be told of.
+    if (size.rows > 1 && static_cast<int>(from.pitch(i)) < static_cast<int>(size.width))
+      throw std::runtime_error("the frame is not what its caps say: its rows overlap");
     planes.of[i] = {from.plane(i), to.plane(i), from.pitch(i), to.pitch(i), size.width, size.rows};
   }
   return planes;

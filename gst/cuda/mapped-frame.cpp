@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "base/frame-extent.hpp"
 #include "cuda/compat.hpp"
 
 namespace cudacam {
@@ -22,11 +23,7 @@ GstCudaContext *context_of(GstBuffer *buffer) {
   return context;
 }
 
-/// Whether a frame can be one of `info`: a decoder's may be larger than the picture in it.
-bool same_or_larger(GstVideoFormat format, int width, int height, const GstVideoInfo &info) {
-  return format == GST_VIDEO_INFO_FORMAT(&info) && width >= GST_VIDEO_INFO_WIDTH(&info) &&
-         height >= GST_VIDEO_INFO_HEIGHT(&info);
-}
+constexpr const char *kOther = "the frame is not what its caps say";
 
 }  // namespace
 
@@ -40,21 +37,20 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
     // Rows are padded, and without a meta only the memory says how.
     if (!meta) layout = &GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0))->info;
   }
-  const bool fits =
-      meta ? same_or_larger(meta->format, static_cast<int>(meta->width),
-                            static_cast<int>(meta->height), info)
-           : same_or_larger(GST_VIDEO_INFO_FORMAT(layout), layout->width, layout->height, info);
-  if (!fits) throw std::runtime_error("the frame is not what its caps say");
+  if (!(meta ? holds_picture(*meta, info) : holds_picture(*layout, info)))
+    throw std::runtime_error(kOther);
   // Memory that cannot be mapped GStreamer replaces, in the buffer, by a copy.
   MemoryPtr memory(gst_buffer_get_memory(buffer, 0));
   const bool mapped = gst_video_frame_map(&frame_, layout, buffer, access);
   const bool replaced = gst_buffer_peek_memory(buffer, 0) != memory.get();
-  if (mapped && !replaced) {
+  const bool whole = mapped && rows_are_mapped(frame_, info);
+  if (whole && !replaced) {
     if (pointers == Pointers::kHost) context_ = nullptr;
     return;
   }
   if (mapped) gst_video_frame_unmap(&frame_);
   if (replaced) gst_buffer_replace_memory(buffer, 0, memory.release());
+  if (mapped && !whole) throw std::runtime_error(kOther);
   if (context_) {
     // GStreamer says only that it failed: asks the driver for something, in case it is gone.
     const ContextScope scope(context_);

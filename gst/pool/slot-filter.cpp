@@ -11,6 +11,7 @@
 #include "frame/frame-meta.h"
 #include "frame/outstanding-query.h"
 #include "pool/capture-time.hpp"
+#include "pool/picture-size.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN(cudacampool_debug);
 #define GST_CAT_DEFAULT cudacampool_debug
@@ -93,6 +94,10 @@ void SlotFilter::prepare(GstCaps *caps) {
   if (!gst_video_info_from_caps(&info, caps))
     throw ElementError(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
                        "cudacampool takes raw video only.");
+  if (!can_be_counted(info))
+    throw ElementError(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
+                       "pictures of " + std::to_string(info.width) + "x" +
+                           std::to_string(info.height) + " are too large for any memory.");
   auto *features = gst_caps_get_features(caps, 0);
   const bool cuda = features && gst_caps_features_contains(features, "memory:CUDAMemory");
 
@@ -219,6 +224,7 @@ BufferPtr SlotFilter::in_slot(BufferPtr frame) {
     source = std::exchange(frame, store->take(Writer::kCopy));
     if (Store::origin(frame.get()) == Store::Origin::kOverflow) return nullptr;
   }
+  if (Store::is_retired(frame.get())) return nullptr;  // by another element behind the same tee
   try {
     if (source) backend->copy(info, source.get(), frame.get());
     const bool waited = backend->finish(frame.get(), source.get(), complete);
@@ -247,8 +253,11 @@ BufferPtr SlotFilter::in_slot(BufferPtr frame) {
 void SlotFilter::lose_slot(GstBuffer *slot, const std::string &why) {
   Store::retire(slot);
   const auto backend = generations_.backend();
+  const auto store = generations_.current();
+  // Another element's is its to replace, one of an earlier generation nobody's.
+  const bool ours = Store::owner(slot) == store.get();
   const auto wanted = settings().slots;
-  const auto left = generations_.current()->attainable(wanted);
+  const auto left = ours ? store->attainable(wanted) : wanted;
   const auto what =
       "a frame could not be written into a slot in " + backend->name() + ": " + why + ". ";
   {
@@ -259,9 +268,10 @@ void SlotFilter::lose_slot(GstBuffer *slot, const std::string &why) {
   if (left < kFewestSlots)
     throw ElementError(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE,
                        what + "Too many slots were lost this way.");
-  warn(GST_RESOURCE_ERROR_WRITE, what + "The frame is dropped and its slot not used again; " +
-                                     std::to_string(left) + " of " + std::to_string(wanted) +
-                                     " slots can be had.");
+  warn(GST_RESOURCE_ERROR_WRITE, what + "The frame is dropped and its slot not used again" +
+                                     (ours ? "; " + std::to_string(left) + " of " +
+                                                 std::to_string(wanted) + " slots can be had."
+                                           : "."));
 }
 
 BufferPtr SlotFilter::process(BufferPtr frame) {
@@ -276,13 +286,15 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
     if (const auto backend = generations_.backend()) backend->check();
     fill(false);
     frame = in_slot(std::move(frame));
-    if (!frame) {
+    const auto generation = frame ? Store::publish(frame.get()) : std::nullopt;
+    if (!generation) {
       count_drop(sequence);
       return nullptr;
     }
-    const auto generation = Store::publish(frame.get());
     frame.reset(gst_buffer_make_writable(frame.release()));
-    gst_buffer_add_cuda_cam_frame_meta(frame.get(), camera.c_str(), connection, generation,
+    while (auto *of_another = gst_buffer_get_cuda_cam_frame_meta(frame.get()))
+      gst_buffer_remove_meta(frame.get(), &of_another->meta);
+    gst_buffer_add_cuda_cam_frame_meta(frame.get(), camera.c_str(), connection, *generation,
                                        sequence, capture_time(frame.get()));
     lock.lock();
     state_.dropping = false;

@@ -66,8 +66,8 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
 }
 
 void Store::add_slot() {
-  auto memory = allocate(*source_, *account_);
   std::shared_ptr<SlotFence> fence = source_->make_fence();
+  auto memory = allocate(*source_, *account_);  // last: it is accounted for from here on
   auto *object = GST_MINI_OBJECT_CAST(memory.get());
   if (fence) gst_cuda_cam_memory_set_fence(memory.get(), fence->handle());
   std::lock_guard one_at_a_time(taking_);
@@ -333,12 +333,24 @@ Store::Origin Store::origin(GstBuffer *frame) {
   return Origin::kForeign;
 }
 
-guint64 Store::publish(GstBuffer *frame) {
+const Store *Store::owner(GstBuffer *frame) {
+  return slot_of(frame)->store;
+}
+
+std::optional<guint64> Store::publish(GstBuffer *frame) {
   auto *slot = slot_of(frame);
   auto &store = *slot->store;
   std::lock_guard lock(store.mutex_);
+  if (store.table_.state(slot->index) == SlotTable::State::kRetired) return std::nullopt;
   store.table_.publish(slot->index);
   return store.generation_;
+}
+
+bool Store::is_retired(GstBuffer *frame) {
+  const auto *slot = slot_of(frame);
+  auto &store = *slot->store;
+  std::lock_guard lock(store.mutex_);
+  return store.table_.state(slot->index) == SlotTable::State::kRetired;
 }
 
 void Store::retire(GstBuffer *frame) {

@@ -23,6 +23,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -120,8 +121,13 @@ class Store : public std::enable_shared_from_this<Store> {
   /// another picture, of which nobody else says how long it is in use.
   enum class Origin { kForeign, kSlot, kOverflow };
   static Origin origin(GstBuffer *frame);
-  /// The frame in a slot is complete. Returns the generation of its store. Only for Origin::kSlot.
-  static guint64 publish(GstBuffer *frame);
+  /// The store of a frame's slot, as long as the frame is held. Only for Origin::kSlot.
+  static const Store *owner(GstBuffer *frame);
+  /// The frame in a slot is complete. Returns the generation of its store; nothing when the slot is
+  /// retired, by another element that the frame came to. Only for Origin::kSlot.
+  static std::optional<guint64> publish(GstBuffer *frame);
+  /// Only for Origin::kSlot.
+  static bool is_retired(GstBuffer *frame);
   /// The frame in a slot could not be written: the slot is never used again. Only for
   /// Origin::kSlot.
   static void retire(GstBuffer *frame);

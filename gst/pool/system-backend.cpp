@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <cstdlib>
+
+#include "base/frame-extent.hpp"
 #include "pool/backend.hpp"
 #include "pool/slot-pool.hpp"
 
@@ -20,6 +23,7 @@ static void gst_cuda_cam_slot_pool_class_init(GstCudaCamSlotPoolClass *klass) {
 namespace cudacam {
 namespace {
 
+constexpr const char *kOther = "the frame is not what its caps say";
 constexpr gsize kAlignment = 64;  // a cache line, and what the widest vector instructions want
 
 class SystemSlots : public SlotSource {
@@ -27,13 +31,12 @@ class SystemSlots : public SlotSource {
   explicit SystemSlots(const GstVideoInfo &info) : layout_(info) {}
 
   MemoryPtr allocate() override {
-    GstAllocationParams params;
-    gst_allocation_params_init(&params);
-    params.align = kAlignment - 1;
-    MemoryPtr memory(gst_allocator_alloc(nullptr, layout_.size, &params));
-    if (!memory)
-      throw NoMemory("a frame of " + std::to_string(layout_.size) + " bytes was refused");
-    return memory;
+    // GStreamer's allocator ends the process when there is too little memory.
+    const auto whole_lines = (layout_.size + kAlignment - 1) / kAlignment * kAlignment;
+    auto *bytes = std::aligned_alloc(kAlignment, whole_lines);
+    if (!bytes) throw NoMemory("a frame of " + std::to_string(layout_.size) + " bytes was refused");
+    return MemoryPtr(gst_memory_new_wrapped(GstMemoryFlags(0), bytes, layout_.size, 0, layout_.size,
+                                            bytes, std::free));
   }
   const GstVideoInfo &layout() const override { return layout_; }
 
@@ -52,13 +55,17 @@ class SystemBackend : public Backend {
   }
   bool takes(GstBuffer *slot) const override { return !Store::fence(slot); }
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
+    const auto *meta = gst_buffer_get_video_meta(source);
+    if (meta && !holds_picture(*meta, info)) throw std::runtime_error(kOther);
     GstVideoFrame from, to;
     if (!gst_video_frame_map(&from, &info, source, GST_MAP_READ))
       throw std::runtime_error("the frame cannot be mapped for reading");
-    const bool mapped = gst_video_frame_map(&to, &info, slot, GST_MAP_WRITE);
+    const bool whole = rows_are_mapped(from, info);
+    const bool mapped = whole && gst_video_frame_map(&to, &info, slot, GST_MAP_WRITE);
     const bool copied = mapped && gst_video_frame_copy(&to, &from);
     if (mapped) gst_video_frame_unmap(&to);
     gst_video_frame_unmap(&from);
+    if (!whole) throw std::runtime_error(kOther);
     if (!copied) throw std::runtime_error("the frame cannot be copied into a slot");
   }
 };

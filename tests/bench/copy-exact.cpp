@@ -43,10 +43,10 @@ void expect_exact(const Gpu &gpu, const char *what, unsigned planes_at_once, Cop
       const auto source = noise(kBytes, i);
       auto target = noise(kBytes, i + 1000);
       CUdeviceptr source_memory = 0, target_memory = 0;
-      CALL(cuMemAlloc, &source_memory, kBytes);
-      CALL(cuMemAlloc, &target_memory, kBytes);
-      CALL(cuMemcpyHtoD, source_memory, source.data(), kBytes);
-      CALL(cuMemcpyHtoD, target_memory, target.data(), kBytes);
+      CALL(cuMemAlloc)(&source_memory, kBytes);
+      CALL(cuMemAlloc)(&target_memory, kBytes);
+      CALL(cuMemcpyHtoD)(source_memory, source.data(), kBytes);
+      CALL(cuMemcpyHtoD)(target_memory, target.data(), kBytes);
       planes.push_back({reinterpret_cast<unsigned char *>(source_memory + from),
                         reinterpret_cast<unsigned char *>(target_memory + to), from_pitch, to_pitch,
                         width, rows});
@@ -59,11 +59,11 @@ void expect_exact(const Gpu &gpu, const char *what, unsigned planes_at_once, Cop
     gpu.wait();
     for (unsigned i = 0; i < planes_at_once; ++i) {
       std::vector<unsigned char> now(kBytes);
-      CALL(cuMemcpyDtoH, now.data(), memory[2 * i + 1], kBytes);
+      CALL(cuMemcpyDtoH)(now.data(), memory[2 * i + 1], kBytes);
       if (now != expected[i])
         throw std::runtime_error(std::string(what) + " does not copy exactly");
     }
-    for (const auto one : memory) CALL(cuMemFree, one);
+    for (const auto one : memory) CALL(cuMemFree)(one);
   }
 }
 
@@ -77,18 +77,18 @@ void expect_kernels_exact(const Gpu &gpu) {
 
 std::string check_peer(const Gpu &gpu) {
   int devices = 0;
-  CALL(cuDeviceGetCount, &devices);
+  CALL(cuDeviceGetCount)(&devices);
   if (devices < 2) return "not tried: one GPU";
   constexpr unsigned kPitch = 2048, kRows = 1080;
   CUcontext here = nullptr, there = nullptr;
-  CALL(cuCtxGetCurrent, &here);
-  CALL(cuDevicePrimaryCtxRetain, &there, 1);
-  CALL(cuCtxSetCurrent, there);
+  CALL(cuCtxGetCurrent)(&here);
+  CALL(cuDevicePrimaryCtxRetain)(&there, 1);
+  CALL(cuCtxSetCurrent)(there);
   const auto source = noise(kPitch * kRows, 5);
   CUdeviceptr from = 0, to = 0;
-  CALL(cuMemAlloc, &from, source.size());
-  CALL(cuMemcpyHtoD, from, source.data(), source.size());
-  CALL(cuCtxSetCurrent, here);
+  CALL(cuMemAlloc)(&from, source.size());
+  CALL(cuMemcpyHtoD)(from, source.data(), source.size());
+  CALL(cuCtxSetCurrent)(here);
   // As a slot is: memory that can be shared, mapped for its own GPU alone.
   constexpr std::size_t kGranules = 4 << 20;
   static_assert(kPitch * kRows <= kGranules);
@@ -97,22 +97,22 @@ std::string check_peer(const Gpu &gpu) {
   wanted.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
   wanted.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
   CUmemGenericAllocationHandle handle = 0;
-  CALL(cuMemCreate, &handle, kGranules, &wanted, 0ull);
-  CALL(cuMemAddressReserve, &to, kGranules, std::size_t{0}, CUdeviceptr{0}, 0ull);
-  CALL(cuMemMap, to, kGranules, std::size_t{0}, handle, 0ull);
+  CALL(cuMemCreate)(&handle, kGranules, &wanted, 0ull);
+  CALL(cuMemAddressReserve)(&to, kGranules, std::size_t{0}, CUdeviceptr{0}, 0ull);
+  CALL(cuMemMap)(to, kGranules, std::size_t{0}, handle, 0ull);
   CUmemAccessDesc access{};
   access.location = wanted.location;
   access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-  CALL(cuMemSetAccess, to, kGranules, &access, std::size_t{1});
+  CALL(cuMemSetAccess)(to, kGranules, &access, std::size_t{1});
   std::string result;
   for (const bool direct : {false, true}) {
     if (direct) {
-      auto *enable = find<decltype(::cuCtxEnablePeerAccess)>(NAME(cuCtxEnablePeerAccess));
-      const auto code = enable(there, 0);
+      const FUNCTION(cuCtxEnablePeerAccess, enable);
+      const auto code = enable.quiet(there, 0u);
       if (code) return result + ", no peer access (" + std::to_string(code) + ")";
     }
-    CALL(cuMemsetD8, to, static_cast<unsigned char>(0), source.size());
-    CALL0(cuCtxSynchronize);
+    CALL(cuMemsetD8)(to, static_cast<unsigned char>(0), source.size());
+    CALL(cuCtxSynchronize)();
     CUDA_MEMCPY2D copy{};
     copy.srcMemoryType = CU_MEMORYTYPE_UNIFIED;
     copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
@@ -124,7 +124,7 @@ std::string check_peer(const Gpu &gpu) {
     gpu.by_driver_call(copy);
     gpu.wait();
     std::vector<unsigned char> now(source.size());
-    CALL(cuMemcpyDtoH, now.data(), to, now.size());
+    CALL(cuMemcpyDtoH)(now.data(), to, now.size());
     bool exact = true;
     for (std::size_t row = 0; row < kRows; ++row)
       exact =

@@ -2,9 +2,6 @@
 /// A GPU by the driver alone, with the kernels: neither GStreamer nor the CUDA runtime.
 #pragma once
 
-#include <cuda.h>
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <fstream>
@@ -15,6 +12,7 @@
 #include <vector>
 
 #include "kernels/copy_frames.hpp"
+#include "tests/support/cuda-api.hpp"
 
 namespace cudacam::bench {
 
@@ -29,31 +27,12 @@ inline void *library() {
   return handle;
 }
 
-template <class Function, class... Args>
-void call(const char *name, Args... args) {
-  auto *function = reinterpret_cast<Function *>(dlsym(library(), name));
-  if (!function) throw std::runtime_error(std::string("the driver has no ") + name);
-  if (const auto result = function(args...))
-    throw std::runtime_error(std::string(name) + " gave CUDA error " + std::to_string(result));
-}
-// Through a second macro, for cuda.h's own: cuMemAlloc means cuMemAlloc_v2.
-#define TEXT(name) #name
-#define NAME(name) TEXT(name)
-#define CALL0(name) call<decltype(::name)>(NAME(name))
-#define CALL(name, ...) call<decltype(::name)>(NAME(name), __VA_ARGS__)
-
-/// Looked up once: these are timed.
-template <class Function>
-Function *find(const char *name) {
-  auto *function = reinterpret_cast<Function *>(dlsym(library(), name));
-  if (!function) throw std::runtime_error(std::string("the driver has no ") + name);
-  return function;
-}
-inline const auto memcpy_2d = [](const CUDA_MEMCPY2D *copy, CUstream stream) {
-  static auto *const function = find<decltype(::cuMemcpy2DAsync)>(NAME(cuMemcpy2DAsync));
-  if (const auto result = function(copy, stream))
-    throw std::runtime_error("cuMemcpy2DAsync gave " + std::to_string(result));
-};
+/// `CALL(cuMemFree)(memory)` throws when it fails; `static const FUNCTION(cuEventRecord, record)`
+/// is looked up once, for what is timed. Names pass through cuda.h's macros: cuMemAlloc means
+/// cuMemAlloc_v2.
+#define CALL(name) cudacam::test::CudaCall<decltype(::name)>(library(), TEST_CUDA_TEXT(name))
+#define FUNCTION(name, variable) \
+  cudacam::test::CudaCall<decltype(::name)> variable(library(), TEST_CUDA_TEXT(name))
 
 /// What nvcc made of the kernels; null without it.
 const void *kernels_of_nvcc();
@@ -71,16 +50,16 @@ class Ring {
     for (std::size_t i = 0; i < frames; ++i) {
       for (auto *side : {&sources_, &targets_}) {
         CUdeviceptr memory = 0;
-        CALL(cuMemAlloc, &memory, size.bytes());
-        CALL(cuMemsetD8, memory, static_cast<unsigned char>(i), size.bytes());
+        CALL(cuMemAlloc)(&memory, size.bytes());
+        CALL(cuMemsetD8)(memory, static_cast<unsigned char>(i), size.bytes());
         side->push_back(memory);
       }
     }
-    CALL0(cuCtxSynchronize);  // the fills are on another stream than the copies
+    CALL(cuCtxSynchronize)();  // the fills are on another stream than the copies
   }
   ~Ring() {
     for (const auto *side : {&sources_, &targets_})
-      for (const auto memory : *side) CALL(cuMemFree, memory);
+      for (const auto memory : *side) CALL(cuMemFree)(memory);
   }
   Ring(const Ring &) = delete;
   Ring &operator=(const Ring &) = delete;
@@ -113,7 +92,7 @@ class Gate {
   ~Gate() { open(); }
   void close(CUstream stream) {
     open_ = false;
-    CALL(cuLaunchHostFunc, stream, wait, static_cast<void *>(this));
+    CALL(cuLaunchHostFunc)(stream, wait, static_cast<void *>(this));
   }
   void open() {
     const std::lock_guard lock(mutex_);
@@ -136,18 +115,18 @@ class Gate {
 class Gpu {
  public:
   explicit Gpu(const char *host_build) {
-    CALL(cuInit, 0u);
+    CALL(cuInit)(0u);
     CUdevice device = 0;
-    CALL(cuDeviceGet, &device, 0);
+    CALL(cuDeviceGet)(&device, 0);
     char name[256] = {};
-    CALL(cuDeviceGetName, name, static_cast<int>(sizeof name), device);
+    CALL(cuDeviceGetName)(name, static_cast<int>(sizeof name), device);
     name_ = name;
-    CALL(cuDriverGetVersion, &driver_version_);
-    CALL(cuDevicePrimaryCtxRetain, &context_, device);
-    CALL(cuCtxSetCurrent, context_);
-    CALL(cuStreamCreate, &stream_, static_cast<unsigned>(CU_STREAM_NON_BLOCKING));
-    CALL(cuEventCreate, &start_, static_cast<unsigned>(CU_EVENT_DEFAULT));
-    CALL(cuEventCreate, &end_, static_cast<unsigned>(CU_EVENT_DEFAULT));
+    CALL(cuDriverGetVersion)(&driver_version_);
+    CALL(cuDevicePrimaryCtxRetain)(&context_, device);
+    CALL(cuCtxSetCurrent)(context_);
+    CALL(cuStreamCreate)(&stream_, static_cast<unsigned>(CU_STREAM_NON_BLOCKING));
+    CALL(cuEventCreate)(&start_, static_cast<unsigned>(CU_EVENT_DEFAULT));
+    CALL(cuEventCreate)(&end_, static_cast<unsigned>(CU_EVENT_DEFAULT));
     load(host_build);
   }
 
@@ -166,11 +145,14 @@ class Gpu {
       copy.dstPitch = plane.target_pitch;
       copy.WidthInBytes = plane.width;
       copy.Height = plane.rows;
-      memcpy_2d(&copy, stream_);
+      by_driver_call(copy);
     }
   }
 
-  void by_driver_call(const CUDA_MEMCPY2D &copy) const { memcpy_2d(&copy, stream_); }
+  void by_driver_call(const CUDA_MEMCPY2D &copy) const {
+    static const FUNCTION(cuMemcpy2DAsync, copy_2d);
+    copy_2d(&copy, stream_);
+  }
 
   /// As cudacampool does it.
   void by_kernel(const std::vector<PlaneCopy> &planes) const { by_kernel_on(stream_, planes); }
@@ -194,29 +176,28 @@ class Gpu {
   double measure(Work &&work) const {
     Gate gate;
     gate.close(stream_);
-    CALL(cuEventRecord, start_, stream_);
+    CALL(cuEventRecord)(start_, stream_);
     work();
-    CALL(cuEventRecord, end_, stream_);
+    CALL(cuEventRecord)(end_, stream_);
     gate.open();
-    CALL(cuEventSynchronize, end_);
+    CALL(cuEventSynchronize)(end_);
     float milliseconds = 0;
-    CALL(cuEventElapsedTime, &milliseconds, start_, end_);
+    CALL(cuEventElapsedTime)(&milliseconds, start_, end_);
     return milliseconds * 1000.0;
   }
 
-  void wait() const { CALL(cuStreamSynchronize, stream_); }
+  void wait() const { CALL(cuStreamSynchronize)(stream_); }
 
  private:
   template <unsigned Capacity>
   void launch(CUfunction kernel, const PlaneCopy *planes, std::size_t count,
               CUstream stream) const {
-    static auto *const function = find<decltype(::cuLaunchKernel)>(NAME(cuLaunchKernel));
+    static const FUNCTION(cuLaunchKernel, launch_kernel);
     PlaneTable<Capacity> table{};
     const auto blocks = fill(table, planes, count);
     void *parameters[] = {&table};
-    if (const auto result = function(kernel, blocks, 1, 1, kTileColumns, kBlockRows, 1, 0, stream,
-                                     parameters, nullptr))
-      throw std::runtime_error("cuLaunchKernel gave " + std::to_string(result));
+    launch_kernel(kernel, blocks, 1u, 1u, kTileColumns, kBlockRows, 1u, 0u, stream, parameters,
+                  static_cast<void **>(nullptr));
   }
 
   void load(const char *host_build) {
@@ -229,9 +210,9 @@ class Gpu {
     if (!image) image = kernels_of_nvcc();
     if (!image) throw NotHere("built without kernels (no nvcc): nothing to compare");
     CUmodule module = nullptr;
-    CALL(cuModuleLoadData, &module, image);
-    CALL(cuModuleGetFunction, &copy_frame_, module, "copy_frame");
-    CALL(cuModuleGetFunction, &copy_frames_, module, "copy_frames");
+    CALL(cuModuleLoadData)(&module, image);
+    CALL(cuModuleGetFunction)(&copy_frame_, module, "copy_frame");
+    CALL(cuModuleGetFunction)(&copy_frames_, module, "copy_frames");
   }
 
   std::string name_;

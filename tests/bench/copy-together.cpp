@@ -31,8 +31,8 @@ double microseconds(Clock::duration duration) {
 
 class Stream {
  public:
-  Stream() { CALL(cuStreamCreate, &stream_, static_cast<unsigned>(CU_STREAM_NON_BLOCKING)); }
-  ~Stream() { CALL(cuStreamDestroy, stream_); }
+  Stream() { CALL(cuStreamCreate)(&stream_, static_cast<unsigned>(CU_STREAM_NON_BLOCKING)); }
+  ~Stream() { CALL(cuStreamDestroy)(stream_); }
   Stream(const Stream &) = delete;
   Stream &operator=(const Stream &) = delete;
   CUstream handle() const { return stream_; }
@@ -49,8 +49,8 @@ class CopyJob : public LaunchCombiner::Job {
         gpu_(gpu),
         stream_(stream) {}
   bool independent() override {
-    static auto *const query = find<decltype(::cuStreamQuery)>(NAME(cuStreamQuery));
-    return query(stream_) == CUDA_SUCCESS;
+    static const FUNCTION(cuStreamQuery, query);
+    return query.quiet(stream_) == CUDA_SUCCESS;
   }
   void alone() override { gpu_.by_kernel_on(stream_, planes_of_frame); }
 
@@ -85,10 +85,10 @@ class Camera {
  public:
   Camera(const Gpu &gpu, Size size, std::size_t frames) : gpu_(gpu), ring_(size, frames) {
     for (auto &event : ready_)
-      CALL(cuEventCreate, &event, static_cast<unsigned>(CU_EVENT_DISABLE_TIMING));
+      CALL(cuEventCreate)(&event, static_cast<unsigned>(CU_EVENT_DISABLE_TIMING));
   }
   ~Camera() {
-    for (auto *event : ready_) CALL(cuEventDestroy, event);
+    for (auto *event : ready_) CALL(cuEventDestroy)(event);
   }
   Camera(const Camera &) = delete;
   Camera &operator=(const Camera &) = delete;
@@ -96,7 +96,7 @@ class Camera {
   /// Copies the next frame; `combiner` null: alone.
   void copy(Combiner *combiner) {
     auto *ready = ready_[slot_++ % kSlots];
-    CALL(cuEventSynchronize, ready);  // the slot's last copy
+    CALL(cuEventSynchronize)(ready);  // the slot's last copy
     const auto &frame = ring_.next(1);
     const auto start = Clock::now();
     CopyJob job(gpu_, frame, stream_.handle());
@@ -105,21 +105,16 @@ class Camera {
       job.alone();
     else if (combiner->run(job))
       on = combiner->stream();
+    static const FUNCTION(cuEventRecord, record);
     record(ready, on);
     submit.push_back(microseconds(Clock::now() - start));
     last_ = ready;
   }
-  void await() const { CALL(cuEventSynchronize, last_); }
+  void await() const { CALL(cuEventSynchronize)(last_); }
 
   Microseconds submit, complete;
 
  private:
-  static void record(CUevent event, CUstream stream) {
-    static auto *const function = find<decltype(::cuEventRecord)>(NAME(cuEventRecord));
-    if (const auto result = function(event, stream))
-      throw std::runtime_error("cuEventRecord gave " + std::to_string(result));
-  }
-
   const Gpu &gpu_;
   const Stream stream_;
   Ring ring_;
@@ -181,7 +176,7 @@ void run(const Plan &plan, std::vector<std::unique_ptr<Camera>> &cameras, const 
       std::minstd_rand random(static_cast<unsigned>(i) + 1);
       auto next = begin + kFrame + std::chrono::microseconds(random() % kFrame.count());
       try {
-        CALL(cuCtxSetCurrent, gpu.context());
+        CALL(cuCtxSetCurrent)(gpu.context());
         for (int n = 0; n < plan.copies; ++n) {
           if (plan.load == Load::at_once) start.wait();
           if (plan.load == Load::apart) std::this_thread::sleep_until(next += kFrame);

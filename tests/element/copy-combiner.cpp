@@ -14,13 +14,12 @@
 #include "cameras-bench.hpp"
 #include "lease/cudacamsink.hpp"
 #include "pool/cudacampool.hpp"
+#include "support/check-main.hpp"
 
 using namespace cudacam;
 using namespace cudacam::test;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 const SimulatedDriver simulated;
 
@@ -377,10 +376,8 @@ static Suite *copy_combiner_suite() {
 
 int main(int argc, char **argv) {
   gst_check_init(&argc, &argv);
-  if (!simulated || !gst_cuda_load_library()) {
-    g_print("skipped: streams are held on the simulated driver only\n");
-    return kSkipped;
-  }
+  if (!simulated || !gst_cuda_load_library())
+    return skipped("streams are held on the simulated driver only");
   std::ifstream file(argc > 1 ? argv[1] : "", std::ios::binary);
   host_build.assign(std::istreambuf_iterator<char>(file), {});
   if (host_build.empty()) {

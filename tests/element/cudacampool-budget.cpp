@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What vram-budget keeps to, whatever memory the slots are in: run for system memory and for the
 /// GPU.
-#include <gst/check/gstcheck.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <vector>
+
+// After the standard library, whose streams have members by the names of check's macros.
+#include <gst/check/gstcheck.h>
 
 #include "pool-bench.hpp"
 #include "support/check-main.hpp"
@@ -23,6 +28,14 @@ namespace {
 gsize bytes_of(const char *size) {
   const Bench bench("cudacampool", size);
   return bench.slot_bytes();
+}
+
+/// Of this process's address space.
+rlim_t memory_in_use() {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  fail_unless(pages > 0);
+  return pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::string with_budget(gsize bytes) {
@@ -105,6 +118,44 @@ GST_START_TEST(without_room_for_one_frame_nothing_is_offered_until_there_is) {
 }
 GST_END_TEST
 
+/// GStreamer takes them, but cannot count their bytes.
+GST_START_TEST(pictures_of_any_size_are_an_error_at_most) {
+  for (const char *size : {"width=536870912,height=1", "width=1073741824,height=1",
+                           "width=1,height=2147483647", "width=2147483647,height=2147483647"}) {
+    Bench bench("cudacampool", Bench::kNone);
+    const cudacam::CapsPtr caps(gst_caps_from_string(TestMemory::get().caps(size).c_str()));
+    gst_harness_set_src_caps(bench.harness(), gst_caps_ref(caps.get()));
+    fail_unless(!bench.error().empty(), "no error for %s", size);
+    fail_unless_equals_uint64(number(bench.pool(), "bytes-all-generations"), 0);
+  }
+}
+GST_END_TEST
+
+/// GStreamer's own allocator ends the process.
+GST_START_TEST(a_host_without_memory_is_an_error_at_the_start_and_a_warning_later) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return;  // whose allocators end it as well
+#endif
+  if (TestMemory::get().on_gpu()) return;
+  constexpr const char *kHuge = "width=32768,height=16384";  // 0.8 GB
+  Bench running("cudacampool slots=2");
+  Bench bench("cudacampool slots=2", Bench::kNone);
+  const auto held = running.pass(1);
+  struct rlimit before;
+  fail_unless(getrlimit(RLIMIT_AS, &before) == 0);
+  const rlimit little{memory_in_use() + 256 * 1024 * 1024, before.rlim_max};
+  fail_unless(setrlimit(RLIMIT_AS, &little) == 0);
+  bench.set_size(kHuge);
+  running.set_size(kHuge);
+  fail_unless(setrlimit(RLIMIT_AS, &before) == 0);
+  fail_unless(bench.error().find("bytes was refused") != std::string::npos);
+  fail_unless(running.warning().find("bytes was refused") != std::string::npos);
+  running.set_size(Bench::kSmall);
+  fail_unless(running.pass(2) != nullptr);
+  fail_unless(running.error().empty());
+}
+GST_END_TEST
+
 GST_START_TEST(a_budget_for_less_than_the_slots_is_an_error_at_once) {
   const auto bytes = bytes_of(Bench::kSmall);
   Bench bench(with_budget(4 * bytes - 1).c_str());
@@ -123,6 +174,8 @@ static Suite *cudacampool_budget_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, a_full_budget_drops_frames_until_old_ones_come_back);
   tcase_add_test(tests, without_room_for_one_frame_nothing_is_offered_until_there_is);
+  tcase_add_test(tests, a_host_without_memory_is_an_error_at_the_start_and_a_warning_later);
+  tcase_add_test(tests, pictures_of_any_size_are_an_error_at_most);
   tcase_add_test(tests, a_budget_for_less_than_the_slots_is_an_error_at_once);
   return suite;
 }

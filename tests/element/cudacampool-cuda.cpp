@@ -10,6 +10,7 @@
 
 #include "base/ptr.hpp"
 #include "frame/frame-meta.h"
+#include "support/check-main.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
@@ -17,7 +18,6 @@ using cudacam::test::number;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr guint kFrames = 40;
 
 std::string stream_path;  // written by main(), before any test
@@ -292,10 +292,7 @@ static Suite *cudacampool_cuda_suite() {
 int main(int argc, char **argv) {
   gst_check_init(&argc, &argv);
   const auto decoder = cudacam::adopt(gst_element_factory_find("nvh264dec"));
-  if (!decoder) {
-    g_print("skipped: no GPU that nvh264dec can use\n");
-    return kSkipped;
-  }
+  if (!decoder) return skipped("no GPU that nvh264dec can use");
   encode_stream();
   const int failed = gst_check_run_suite(cudacampool_cuda_suite(), "cudacampool-cuda", __FILE__);
   g_unlink(stream_path.c_str());

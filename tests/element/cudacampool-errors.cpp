@@ -172,6 +172,22 @@ GST_START_TEST(no_memory_at_a_generation_change_is_asked_for_again) {
 }
 GST_END_TEST
 
+/// Memory is there, but what orders the GPU's work on it cannot be made: the memory goes back.
+GST_START_TEST(a_slot_without_a_fence_leaves_no_bytes_behind) {
+  const SimulatedDriver driver;
+  Bench bench("cudacampool slots=2");
+  bench.set_size(Bench::kLarge);
+  bench.settle();
+  fail_unless(driver.fault("cuEventCreate@1=CUDA_ERROR_INVALID_VALUE"));
+  bench.set_size(Bench::kSmall);
+  driver.clear_faults();
+  fail_unless(contains(bench.warning() + bench.error(), "cuEventCreate"));
+  bench.settle();
+  fail_unless_equals_uint64(number(bench.pool(), "bytes-all-generations"),
+                            number(bench.pool(), "bytes"));
+}
+GST_END_TEST
+
 GST_START_TEST(memory_that_an_old_reader_gives_back_is_used_at_once) {
   const SimulatedDriver driver;
   Bench bench("cudacampool slots=3 camera-name=yard", Bench::kLarge);
@@ -198,6 +214,7 @@ static Suite *cudacampool_errors_suite() {
   tcase_add_test(tests, a_retired_slot_is_replaced_and_never_written_again);
   tcase_add_test(tests, no_memory_at_the_start_is_an_error_with_the_sizes);
   tcase_add_test(tests, no_memory_at_a_generation_change_is_asked_for_again);
+  tcase_add_test(tests, a_slot_without_a_fence_leaves_no_bytes_behind);
   tcase_add_test(tests, memory_that_an_old_reader_gives_back_is_used_at_once);
   return suite;
 }

@@ -12,6 +12,7 @@
 #include "cuda/driver.hpp"
 #include "pool-bench.hpp"
 #include "pool/store.hpp"
+#include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/statistics.hpp"
 
@@ -24,8 +25,6 @@ using cudacam::test::wait_until;
 using Bench = cudacam::test::PoolBench;
 
 namespace {
-
-constexpr int kSkipped = 77;
 
 // Through a second macro, for cuda.h's own: cuMemAlloc means cuMemAlloc_v2.
 #define NAME_OF(name) #name,
@@ -285,10 +284,8 @@ static Suite *cudacampool_faults_suite() {
 
 int main(int argc, char **argv) {
   gst_check_init(&argc, &argv);
-  if (!SimulatedDriver() || !TestMemory::wants_gpu() || !TestMemory::have_gpu()) {
-    g_print("skipped: only the simulated driver fails on demand\n");
-    return kSkipped;
-  }
+  if (!SimulatedDriver() || !TestMemory::wants_gpu() || !TestMemory::have_gpu())
+    return skipped("only the simulated driver fails on demand");
   counts =
       static_cast<std::uint64_t *>(mmap(nullptr, sizeof(std::uint64_t) * kFunctionCount,
                                         PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));

@@ -176,6 +176,53 @@ GST_START_TEST(cuda_memory_with_plain_caps_is_downloaded) {
 }
 GST_END_TEST
 
+namespace {
+
+/// A frame whose meta says more than its memory has.
+BufferPtr with_meta(BufferPtr frame, const GstVideoInfo &info, int stride) {
+  frame.reset(gst_buffer_make_writable(frame.release()));
+  if (auto *meta = gst_buffer_get_video_meta(frame.get()))
+    gst_buffer_remove_meta(frame.get(), &meta->meta);
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {};
+  gint strides[GST_VIDEO_MAX_PLANES] = {stride};
+  gst_buffer_add_video_meta_full(frame.get(), GST_VIDEO_FRAME_FLAG_NONE,
+                                 GST_VIDEO_INFO_FORMAT(&info), info.width, info.height, 1, offsets,
+                                 strides);
+  return frame;
+}
+
+/// With an error that says so, and nothing beyond the frame read.
+void expect_refused(Pool &pool, BufferPtr frame) {
+  const auto bus = cudacam::adopt(gst_bus_new());
+  gst_element_set_bus(pool.harness()->element, bus.get());
+  fail_unless(!pool.push(std::move(frame)));
+  const cudacam::MessagePtr message(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
+  fail_unless(message != nullptr);
+  GError *error = nullptr;
+  gst_message_parse_error(message.get(), &error, nullptr);
+  const cudacam::ErrorPtr owned(error);
+  fail_unless(strstr(error->message, "not what its caps say"), "%s", error->message);
+  gst_element_set_bus(pool.harness()->element, nullptr);
+}
+
+}  // namespace
+
+GST_START_TEST(a_frame_that_ends_before_its_picture_is_refused) {
+  const auto context = make_context();
+  const auto info = info_of("RGBA", 1920, 1080), small = info_of("RGBA", 64, 48);
+  for (const bool plain : {false, true}) {
+    for (const int stride : {7680, 256, -7680}) {
+      for (const bool on_gpu : {false, true}) {
+        Pool pool(plain ? nullptr : context.get(), info, !plain);
+        auto frame = on_gpu ? stock_frame(context.get(), small) : host_frame(small);
+        expect_refused(pool, with_meta(std::move(frame), info, stride));
+      }
+    }
+  }
+  fail_unless_equals_int(SimulatedDriver().violations(), 0);
+}
+GST_END_TEST
+
 static Suite *cudacampool_foreign_suite() {
   auto *suite = suite_create("cudacampool-foreign");
   auto *tests = tcase_create("general");
@@ -188,6 +235,7 @@ static Suite *cudacampool_foreign_suite() {
   tcase_add_test(tests, memory_of_a_gpu_out_of_reach_is_copied);
   tcase_add_test(tests, of_a_larger_frame_the_picture_is_copied);
   tcase_add_test(tests, cuda_memory_with_plain_caps_is_downloaded);
+  tcase_add_test(tests, a_frame_that_ends_before_its_picture_is_refused);
   return suite;
 }
 

@@ -197,6 +197,76 @@ GST_START_TEST(a_slot_of_the_same_gpu_passes_untouched) {
 }
 GST_END_TEST
 
+/// Whose camera is it? The last element's, as its page says of the meta.
+GST_START_TEST(a_frame_has_one_meta_of_the_last_element) {
+  const auto context = make_context();
+  const auto info = whole_info();
+  for (const bool copied : {false, true}) {
+    Pool before(context.get(), info), after(copied ? nullptr : context.get(), info, !copied);
+    before.set("camera-name", "yard");
+    after.set("camera-name", "gate");
+    const auto slot = after.push(slot_of(before, stock_frame(context.get(), info)));
+    fail_unless(slot != nullptr);
+    fail_unless_equals_int(gst_buffer_get_n_meta(slot.get(), GST_CUDA_CAM_FRAME_META_API_TYPE), 1);
+    fail_unless_equals_string(gst_buffer_get_cuda_cam_frame_meta(slot.get())->camera, "gate");
+  }
+}
+GST_END_TEST
+
+/// Which is that element's loss, not ours: here no slot of our own is there at all.
+GST_START_TEST(a_slot_that_fails_in_an_element_without_slots_costs_a_frame) {
+  const SimulatedDriver driver;
+  const auto context = make_context();
+  const auto small = whole_info(), large = info_of("NV12", 1920, 1080);
+  Pool before(context.get(), small), after(context.get(), small);
+  before.set("sync-mode", "gpu");
+  const auto bus = adopt(gst_bus_new());
+  gst_element_set_bus(after.harness()->element, bus.get());
+  const auto held =
+      after.push(stock_frame(context.get(), small));  // there is an earlier generation
+  fail_unless(held != nullptr);
+  before.set_size(large);
+  after.set("vram-budget", "1");
+  after.set_size(large);
+  fail_unless_equals_uint64(after.count("slots"), 0);
+  auto frame = before.push(stock_frame(context.get(), large));
+  fail_unless(frame != nullptr);
+  frame.reset(gst_buffer_make_writable(frame.release()));
+  ProposedSlots::write_by_cpu(frame.get(), 1);
+  fail_unless(driver.fault("cuMemcpyHtoD@*=1;cuMemcpy2DAsync@*=1"));
+  fail_unless(!after.push(std::move(frame)));
+  driver.clear_faults();
+  fail_unless_equals_uint64(after.count("write-errors"), 1);
+  fail_unless_equals_uint64(before.count("slots-retired"), 1);
+  fail_unless(!MessagePtr(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR)));
+  // The next one passes.
+  fail_unless(after.push(before.push(stock_frame(context.get(), large))) != nullptr);
+  gst_element_set_bus(after.harness()->element, nullptr);
+}
+GST_END_TEST
+
+/// One branch of a tee finds out that a slot cannot be written; the other gets it after that.
+GST_START_TEST(a_slot_that_another_element_retired_is_dropped) {
+  const SimulatedDriver driver;
+  const auto context = make_context();
+  const auto info = whole_info();
+  Pool before(context.get(), info), one(context.get(), info), other(context.get(), info);
+  auto frame = slot_of(before, stock_frame(context.get(), info));
+  frame.reset(gst_buffer_make_writable(frame.release()));
+  ProposedSlots::write_by_cpu(frame.get(), 1);
+  fail_unless(driver.fault("cuMemcpyHtoD@*=1;cuMemcpy2DAsync@*=1"));
+  fail_unless(!one.push(share(frame.get())));
+  driver.clear_faults();
+  const auto bus = adopt(gst_bus_new());
+  gst_element_set_bus(other.harness()->element, bus.get());
+  fail_unless(!other.push(std::move(frame)));
+  fail_unless(!MessagePtr(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR)));
+  fail_unless_equals_uint64(other.count("dropped"), 1);
+  fail_unless(other.push(slot_of(before, stock_frame(context.get(), info))) != nullptr);
+  gst_element_set_bus(other.harness()->element, nullptr);
+}
+GST_END_TEST
+
 static Suite *cudacampool_series_suite() {
   auto *suite = suite_create("cudacampool-series");
   auto *tests = tcase_create("general");
@@ -208,6 +278,9 @@ static Suite *cudacampool_series_suite() {
   tcase_add_test(tests, a_slot_on_the_gpu_is_downloaded_for_plain_caps);
   tcase_add_test(tests, a_slot_of_another_gpu_is_copied);
   tcase_add_test(tests, a_slot_of_the_same_gpu_passes_untouched);
+  tcase_add_test(tests, a_frame_has_one_meta_of_the_last_element);
+  tcase_add_test(tests, a_slot_that_fails_in_an_element_without_slots_costs_a_frame);
+  tcase_add_test(tests, a_slot_that_another_element_retired_is_dropped);
   return suite;
 }
 

@@ -22,21 +22,25 @@ inline BufferPtr host_frame(const GstVideoInfo &info) {
 class ForeignBench {
  public:
   ForeignBench(GstCudaContext *context, const GstVideoInfo &info, bool cuda = true)
-      : harness_(gst_harness_new("cudacampool")), info_(info) {
+      : harness_(gst_harness_new("cudacampool")), info_(info), cuda_(cuda) {
     set("sync-mode", "cpu");  // a frame that is let go of leaves its slot free at once
     if (context) {
       auto *share = gst_context_new_cuda_context(context);
       gst_element_set_context(harness_->element, share);
       gst_context_unref(share);
     }
-    auto *caps = gst_video_info_to_caps(&info);
-    if (cuda) gst_caps_set_features(caps, 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
-    gst_harness_set_src_caps(harness_, caps);
+    set_size(info);
   }
   ~ForeignBench() { gst_harness_teardown(harness_); }
   ForeignBench(const ForeignBench &) = delete;
   ForeignBench &operator=(const ForeignBench &) = delete;
 
+  void set_size(const GstVideoInfo &info) {
+    auto *caps = gst_video_info_to_caps(&info);
+    if (cuda_) gst_caps_set_features(caps, 0, gst_caps_features_new("memory:CUDAMemory", nullptr));
+    gst_harness_set_src_caps(harness_, caps);
+    info_ = info;
+  }
   void set(const char *property, const char *value) {
     gst_util_set_object_arg(G_OBJECT(harness_->element), property, value);
   }
@@ -69,7 +73,8 @@ class ForeignBench {
 
  private:
   GstHarness *harness_;
-  const GstVideoInfo info_;
+  GstVideoInfo info_;
+  const bool cuda_;
   unsigned seed_ = 0;
 };
 

@@ -17,6 +17,7 @@
 #include "cuda/kernel-image.hpp"
 #include "cuda/plane-copier.hpp"
 #include "cuda/stream.hpp"
+#include "support/check-main.hpp"
 #include "support/driver-calls.hpp"
 
 using cudacam::PlaneCopier;
@@ -24,7 +25,6 @@ using cudacam::PlaneCopy;
 
 namespace {
 
-constexpr int kSkipped = 77;
 constexpr unsigned kGuard = 64;  // bytes before and behind a plane that must stay as they are
 
 std::string host_build;  // the bytes of the shared object; empty on a real GPU
@@ -353,10 +353,7 @@ static Suite *plane_copier_suite() {
 
 int main(int argc, char **argv) {
   gst_check_init(&argc, &argv);
-  if (!cudacam::test::have_gpu()) {
-    g_print("skipped: no GPU\n");
-    return kSkipped;
-  }
+  if (!cudacam::test::have_gpu()) return skipped("no GPU");
   if (argc > 1) {
     std::ifstream file(argv[1], std::ios::binary);
     host_build.assign(std::istreambuf_iterator<char>(file), {});
