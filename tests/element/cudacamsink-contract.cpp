@@ -145,6 +145,48 @@ GST_START_TEST(a_holder_object_is_remembered_whoever_else_comes) {
 }
 GST_END_TEST
 
+GST_START_TEST(times_may_be_endless) {
+  LeaseBench bench("cudacampool ! cudacamsink statistics-interval=18446744073709551615");
+  int notified = 0;
+  g_signal_connect(bench.sink(), "notify::statistics",
+                   G_CALLBACK(+[](GObject *, GParamSpec *, int *count) { ++*count; }), &notified);
+  for (guint8 i = 0; i < 3; ++i) bench.push(i);
+  fail_unless_equals_int(notified, 1);
+
+  g_object_set(bench.sink(), "lease-timeout", GST_CLOCK_TIME_NONE, nullptr);
+  auto lease = bench.acquire("reader", GST_CLOCK_TIME_NONE);
+  // Lets time pass, in which a watch that is wrong would find the lease overdue.
+  fail_unless(!flag(bench.drain(20 * GST_MSECOND), "drained"));
+  fail_unless_equals_uint64(holder_number(bench.sink(), "reader", "overdue"), 0);
+
+  auto draining = std::async(std::launch::async, [&] { return bench.drain(GST_CLOCK_TIME_NONE); });
+  lease.reset();
+  fail_unless(flag(draining.get(), "drained"));
+}
+GST_END_TEST
+
+GST_START_TEST(a_sink_that_is_started_again_knows_no_camera) {
+  LeaseBench bench;
+  std::vector<guint64> back;
+  g_signal_connect(bench.sink(), "camera-back",
+                   G_CALLBACK(+[](GstElement *, const gchar *, guint64 connection,
+                                  std::vector<guint64> *list) { list->push_back(connection); }),
+                   &back);
+  const auto deliver = [&] {
+    gst_harness_push_event(bench.harness(),
+                           gst_cuda_cam_event_new_camera("door", 1, TRUE, nullptr));
+  };
+  deliver();
+  fail_unless_equals_uint64(number(bench.sink(), "connection"), 1);
+  gst_element_set_state(bench.sink(), GST_STATE_READY);
+  gst_element_set_state(bench.sink(), GST_STATE_PLAYING);
+  fail_unless_equals_uint64(number(bench.sink(), "connection"), 0);
+  fail_unless(!flag(statistics(bench.sink()), "streaming"));
+  deliver();
+  fail_unless(back == std::vector<guint64>({1, 1}));
+}
+GST_END_TEST
+
 static Suite *cudacamsink_contract_suite() {
   auto *suite = suite_create("cudacamsink-contract");
   auto *tests = tcase_create("general");
@@ -155,6 +197,8 @@ static Suite *cudacamsink_contract_suite() {
   tcase_add_test(tests, a_lease_counts_until_its_frame_is_let_go);
   tcase_add_test(tests, properties_that_threads_set_at_once_all_hold);
   tcase_add_test(tests, a_holder_object_is_remembered_whoever_else_comes);
+  tcase_add_test(tests, times_may_be_endless);
+  tcase_add_test(tests, a_sink_that_is_started_again_knows_no_camera);
   return suite;
 }
 
