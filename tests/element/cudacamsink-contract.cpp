@@ -135,13 +135,27 @@ GST_END_TEST
 GST_START_TEST(a_holder_object_is_remembered_whoever_else_comes) {
   LeaseBench bench;
   const HolderPtr holder(gst_cuda_cam_holder_new(GST_CUDA_CAM_LENDER(bench.sink()), "detector",
-                                                 GST_CUDA_CAM_HOLDER_MODE_LATEST, 0, nullptr));
+                                                 GST_CUDA_CAM_HOLDER_MODE_LATEST, 4, nullptr));
   const auto next = [&] { return LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr)); };
   bench.push(1);
-  fail_unless(next() != nullptr);
+  bench.push(2);
+  fail_unless_equals_int(value(next()), 2);  // it has no queue, whatever size that would be
   for (int i = 0; i < 300; ++i) bench.acquire(std::to_string(i).c_str());
   fail_unless(!next());  // it has had this frame
   fail_unless_equals_uint64(holder_number(bench.sink(), "detector", "taken"), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(rows_of_packed_pixels_are_as_long_as_the_pitch) {
+  LeaseBench bench;
+  gst_harness_set_src_caps_str(bench.harness(),
+                               "video/x-raw,format=v210,width=48,height=2,framerate=30/1");
+  gst_harness_push(bench.harness(), gst_harness_create_buffer(bench.harness(), 256));
+  GstCudaCamPlane plane{};
+  fail_unless(gst_cuda_cam_lease_get_plane(bench.acquire("reader").get(), 0, &plane));
+  fail_unless_equals_uint64(plane.pitch, 128);
+  fail_unless_equals_uint64(plane.row_bytes, 128);
+  fail_unless_equals_int(plane.rows, 2);
 }
 GST_END_TEST
 
@@ -197,6 +211,7 @@ static Suite *cudacamsink_contract_suite() {
   tcase_add_test(tests, a_lease_counts_until_its_frame_is_let_go);
   tcase_add_test(tests, properties_that_threads_set_at_once_all_hold);
   tcase_add_test(tests, a_holder_object_is_remembered_whoever_else_comes);
+  tcase_add_test(tests, rows_of_packed_pixels_are_as_long_as_the_pitch);
   tcase_add_test(tests, times_may_be_endless);
   tcase_add_test(tests, a_sink_that_is_started_again_knows_no_camera);
   return suite;
