@@ -62,7 +62,7 @@ void check_nothing_old_after_the_return(TestCamera &camera, CameraBench &bench, 
   for (guint64 i = 1; i <= guint64(times); i++) {
     bench.wait_frames(5);
     camera.close_connections();
-    const auto newest = camera.highest_number();
+    const auto newest = camera.highest_number_at_close();
     fail_unless(newest.has_value());
     bench.wait_connection(i + 1);
     bench.wait("frames after the return", [&](const auto &it) {

@@ -73,6 +73,7 @@ class TestCamera::Impl {
   int port() const { return port_; }
   std::string url() const { return host_ + ":" + std::to_string(port_) + options_.path; }
   const LiveFeed &feed() const { return feed_; }
+  std::optional<uint32_t> highest_at_close() const { return highest_at_close_; }
   CommandLoop &loop() { return loop_; }
 
  private:
@@ -96,6 +97,7 @@ class TestCamera::Impl {
   std::unique_ptr<ClosedClients> closed_;  // while listening
   GSource *listener_ = nullptr;            // while listening
   std::list<WeakMedia> media_;
+  std::optional<uint32_t> highest_at_close_;
   unsigned refusal_ = 0;
   std::optional<CameraRequest> last_request_;  // to be answered before it freezes
   CommandLoop loop_;
@@ -179,6 +181,7 @@ void TestCamera::Impl::close(CloseMode mode) {
     return GST_RTSP_FILTER_REMOVE;
   };
   g_list_free(gst_rtsp_session_pool_filter(session_pool_.get(), remove, nullptr));
+  highest_at_close_ = feed_.highest();
 }
 
 void TestCamera::Impl::freeze(bool frozen) {
@@ -395,6 +398,10 @@ uint64_t TestCamera::frames_sent() const {
 
 std::optional<uint32_t> TestCamera::highest_number() const {
   return impl_->feed().highest();
+}
+
+std::optional<uint32_t> TestCamera::highest_number_at_close() const {
+  return impl_->loop().run([this] { return impl_->highest_at_close(); });
 }
 
 }  // namespace cudacam::test

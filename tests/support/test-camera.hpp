@@ -106,6 +106,9 @@ class TestCamera {
   /// Frames given to the encoder since construction, and the highest number among them.
   uint64_t frames_sent() const;
   std::optional<uint32_t> highest_number() const;
+  /// That when connections were last closed or reset: before clients could come back, which do so
+  /// at once.
+  std::optional<uint32_t> highest_number_at_close() const;
 
  private:
   class Impl;
