@@ -188,7 +188,6 @@ GstFlowReturn FrameLender::publish(GstBuffer *buffer) {
 }
 
 GstFlowReturn FrameLender::publish_early(GstBuffer *buffer) {
-  early_ = nullptr;  // it never came again: this one may have taken its place
   const auto result = publish(buffer);
   early_ = share(buffer);
   return result;

@@ -254,6 +254,22 @@ GST_START_TEST(a_thread_can_wait_for_the_frame) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_sample_is_complete) {
+  FenceBench bench;
+  Reader reader(bench.gpu());
+  bench.simulated.delay(2000, 1);
+  bench.push(bench.gpu().frame(7));
+  GstSample *sample = nullptr;
+  g_signal_emit_by_name(bench.sink(), "try-pull-sample", guint64{0}, &sample);
+  const LeasePtr planes(gst_cuda_cam_lease_new(
+      gst_sample_get_buffer(sample), gst_sample_get_caps(sample), "reader", nullptr, nullptr));
+  reader.launch(planes.get());
+  fail_unless_equals_int(reader.result(), 7);
+  gst_sample_unref(sample);
+  bench.expect_no_violation();
+}
+GST_END_TEST
+
 GST_START_TEST(a_lease_that_cannot_be_released_after_work_stays_the_readers) {
   FenceBench bench;
   Reader reader(bench.gpu());
@@ -327,6 +343,7 @@ static Suite *cudacampool_fences_suite() {
   tcase_add_test(tests, a_reader_that_waits_on_its_stream_finds_the_frame_complete);
   tcase_add_test(tests, a_reader_that_does_not_wait_is_reported);
   tcase_add_test(tests, a_thread_can_wait_for_the_frame);
+  tcase_add_test(tests, a_sample_is_complete);
   tcase_add_test(tests, a_lease_that_cannot_be_released_after_work_stays_the_readers);
   tcase_add_test(tests, late_releases_leave_a_broken_gpu_alone);
   return suite;

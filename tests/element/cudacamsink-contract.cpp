@@ -123,7 +123,7 @@ GST_START_TEST(properties_that_threads_set_at_once_all_hold) {
     return g_value_get_uint64(&got) == value;
   };
   const auto churn = [&](const char *property) {
-    for (guint64 i = 1; i < 100000; ++i)
+    for (guint64 i = 1; i < 20000; ++i)
       fail_unless(set(property, i * GST_SECOND), "%s was set back", property);
   };
   std::thread other(churn, "drain-timeout");
@@ -135,13 +135,69 @@ GST_END_TEST
 GST_START_TEST(a_holder_object_is_remembered_whoever_else_comes) {
   LeaseBench bench;
   const HolderPtr holder(gst_cuda_cam_holder_new(GST_CUDA_CAM_LENDER(bench.sink()), "detector",
-                                                 GST_CUDA_CAM_HOLDER_MODE_LATEST, 0, nullptr));
+                                                 GST_CUDA_CAM_HOLDER_MODE_LATEST, 4, nullptr));
   const auto next = [&] { return LeasePtr(gst_cuda_cam_holder_acquire(holder.get(), 0, nullptr)); };
   bench.push(1);
-  fail_unless(next() != nullptr);
+  bench.push(2);
+  fail_unless_equals_int(value(next()), 2);  // it has no queue, whatever size that would be
   for (int i = 0; i < 300; ++i) bench.acquire(std::to_string(i).c_str());
   fail_unless(!next());  // it has had this frame
   fail_unless_equals_uint64(holder_number(bench.sink(), "detector", "taken"), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(rows_of_packed_pixels_are_as_long_as_the_pitch) {
+  LeaseBench bench;
+  gst_harness_set_src_caps_str(bench.harness(),
+                               "video/x-raw,format=v210,width=48,height=2,framerate=30/1");
+  gst_harness_push(bench.harness(), gst_harness_create_buffer(bench.harness(), 256));
+  GstCudaCamPlane plane{};
+  fail_unless(gst_cuda_cam_lease_get_plane(bench.acquire("reader").get(), 0, &plane));
+  fail_unless_equals_uint64(plane.pitch, 128);
+  fail_unless_equals_uint64(plane.row_bytes, 128);
+  fail_unless_equals_int(plane.rows, 2);
+}
+GST_END_TEST
+
+GST_START_TEST(times_may_be_endless) {
+  LeaseBench bench("cudacampool ! cudacamsink statistics-interval=18446744073709551615");
+  int notified = 0;
+  g_signal_connect(bench.sink(), "notify::statistics",
+                   G_CALLBACK(+[](GObject *, GParamSpec *, int *count) { ++*count; }), &notified);
+  for (guint8 i = 0; i < 3; ++i) bench.push(i);
+  fail_unless_equals_int(notified, 1);
+
+  g_object_set(bench.sink(), "lease-timeout", GST_CLOCK_TIME_NONE, nullptr);
+  auto lease = bench.acquire("reader", GST_CLOCK_TIME_NONE);
+  // Lets time pass, in which a watch that is wrong would find the lease overdue.
+  fail_unless(!flag(bench.drain(20 * GST_MSECOND), "drained"));
+  fail_unless_equals_uint64(holder_number(bench.sink(), "reader", "overdue"), 0);
+
+  auto draining = std::async(std::launch::async, [&] { return bench.drain(GST_CLOCK_TIME_NONE); });
+  lease.reset();
+  fail_unless(flag(draining.get(), "drained"));
+}
+GST_END_TEST
+
+GST_START_TEST(a_sink_that_is_started_again_knows_no_camera) {
+  LeaseBench bench;
+  std::vector<guint64> back;
+  g_signal_connect(bench.sink(), "camera-back",
+                   G_CALLBACK(+[](GstElement *, const gchar *, guint64 connection,
+                                  std::vector<guint64> *list) { list->push_back(connection); }),
+                   &back);
+  const auto deliver = [&] {
+    gst_harness_push_event(bench.harness(),
+                           gst_cuda_cam_event_new_camera("door", 1, TRUE, nullptr));
+  };
+  deliver();
+  fail_unless_equals_uint64(number(bench.sink(), "connection"), 1);
+  gst_element_set_state(bench.sink(), GST_STATE_READY);
+  gst_element_set_state(bench.sink(), GST_STATE_PLAYING);
+  fail_unless_equals_uint64(number(bench.sink(), "connection"), 0);
+  fail_unless(!flag(statistics(bench.sink()), "streaming"));
+  deliver();
+  fail_unless(back == std::vector<guint64>({1, 1}));
 }
 GST_END_TEST
 
@@ -155,6 +211,9 @@ static Suite *cudacamsink_contract_suite() {
   tcase_add_test(tests, a_lease_counts_until_its_frame_is_let_go);
   tcase_add_test(tests, properties_that_threads_set_at_once_all_hold);
   tcase_add_test(tests, a_holder_object_is_remembered_whoever_else_comes);
+  tcase_add_test(tests, rows_of_packed_pixels_are_as_long_as_the_pitch);
+  tcase_add_test(tests, times_may_be_endless);
+  tcase_add_test(tests, a_sink_that_is_started_again_knows_no_camera);
   return suite;
 }
 

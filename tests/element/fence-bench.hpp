@@ -172,6 +172,7 @@ class FenceBench {
 
   Gpu &gpu() const { return gpu_; }
   GstElement *pool() const { return pool_; }
+  GstElement *sink() const { return sink_; }
   GstHarness *harness() const { return harness_; }
   guint64 count(const char *field) const { return number(pool_, field); }
 
