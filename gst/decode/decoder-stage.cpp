@@ -60,6 +60,11 @@ void DecoderStage::start() {
 
 void DecoderStage::stop() {
   std::unique_lock stream(stream_lock_);
+  {
+    // Who settles later, because a connection hung, may find the element gone.
+    std::lock_guard lock(mutex_);
+    loss_.reset();
+  }
   gst_pad_set_active(feed_.get(), FALSE);
   drop_decoder();
 }

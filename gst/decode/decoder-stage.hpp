@@ -69,7 +69,8 @@ class DecoderStage {
 
   /// READY->PAUSED, after the pads were activated.
   void start();
-  /// PAUSED->READY, after the pads were deactivated.
+  /// PAUSED->READY, after the pads were deactivated. Nothing touches the bin or its pad from then on
+  /// until the next start().
   void stop();
 
   /// Opens the gate for one connection. `settings` hold from its first packet.

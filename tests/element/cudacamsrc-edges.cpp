@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What an application and its pipeline ask of a source, at moments at which there is no camera.
 #include <atomic>
+#include <memory>
 
 #include "camera-bench.hpp"
 #include "teardown-hold.hpp"
 #include "test-camera.hpp"
+#include "wait-until.hpp"
 
 #include <gst/check/gstcheck.h>
 
@@ -125,6 +127,29 @@ GST_START_TEST(a_pause_ends_before_the_next_connection) {
 }
 GST_END_TEST
 
+/// What hangs is on its own: the element may be gone when it comes to its end.
+GST_START_TEST(a_connection_that_hangs_outlives_the_element) {
+  TestCamera camera;
+  GWeakRef connection;
+  std::unique_ptr<TeardownHold> hold;
+  {
+    CameraBench bench(at(camera) + "teardown-timeout=60000000000");
+    hold = std::make_unique<TeardownHold>(bench);
+    bench.play();
+    bench.wait_frames(3);
+    g_weak_ref_init(&connection,
+                    adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1")).get());
+    bench.set_state(GST_STATE_NULL);
+    bench.wait("its hanging", [&](const auto &) { return hold->held() == 1; });
+  }
+  hold->let_go();
+  cudacam::test::wait_until(
+      [&] { return !adopt(static_cast<GstObject *>(g_weak_ref_get(&connection))); },
+      "the end of the connection");
+  g_weak_ref_clear(&connection);
+}
+GST_END_TEST
+
 /// Its own error, not that of the request.
 GST_START_TEST(a_request_while_a_failure_is_dealt_with_hides_nothing) {
   TestCamera camera;
@@ -188,6 +213,7 @@ static Suite *cudacamsrc_edges_suite() {
   tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
   tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
   tcase_add_test(tests, a_pause_ends_before_the_next_connection);
+  tcase_add_test(tests, a_connection_that_hangs_outlives_the_element);
   tcase_add_test(tests, a_request_while_a_failure_is_dealt_with_hides_nothing);
   tcase_add_test(tests, a_blocked_downstream_delays_first_frames_without_blame);
   return suite;
