@@ -208,8 +208,10 @@ int perform(const Options &options, nlohmann::json machine) {
 /// Frames that a GPU decodes stay there; readers verify them with kernels.
 void expect_kernels() {
 #ifdef HAVE_CUDA
-  if (adopt(gst_element_factory_find("nvh264dec")) && !std::filesystem::exists(find_kernels()))
-    throw cudacam::test::NotHere("no " + find_kernels() + ": it was built without nvcc");
+  const std::filesystem::path kernels = find_kernels();
+  if (adopt(gst_element_factory_find("nvh264dec")) && !std::filesystem::exists(kernels))
+    throw cudacam::test::NotHere("no " + kernels.filename().string() +
+                                 ": there was no nvcc for it");
 #endif
 }
 
