@@ -48,6 +48,26 @@ GST_START_TEST(latency_can_be_told_with_and_without_a_camera) {
 }
 GST_END_TEST
 
+/// Whatever is inside: rtspsrc may provide a clock, which goes with the camera.
+GST_START_TEST(is_a_source_and_provides_no_clock) {
+  TestCamera camera;
+  CameraBench bench(at(camera));
+  const auto check = [&] {
+    fail_unless(GST_OBJECT_FLAG_IS_SET(bench.camera(), GST_ELEMENT_FLAG_SOURCE));
+    fail_if(GST_OBJECT_FLAG_IS_SET(bench.camera(), GST_ELEMENT_FLAG_SINK));
+    fail_if(GST_OBJECT_FLAG_IS_SET(bench.camera(), GST_ELEMENT_FLAG_PROVIDE_CLOCK));
+  };
+  check();
+  bench.play();
+  bench.wait_frames(1);
+  check();
+  camera.stop();
+  bench.wait_status("backoff");
+  check();
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
 GST_START_TEST(cannot_be_sought_in) {
   TestCamera camera;
   camera.stop();
@@ -209,6 +229,7 @@ static Suite *cudacamsrc_edges_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, eos_before_there_ever_was_a_camera);
   tcase_add_test(tests, latency_can_be_told_with_and_without_a_camera);
+  tcase_add_test(tests, is_a_source_and_provides_no_clock);
   tcase_add_test(tests, cannot_be_sought_in);
   tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
   tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
