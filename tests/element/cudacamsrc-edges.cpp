@@ -68,6 +68,36 @@ GST_START_TEST(is_a_source_and_provides_no_clock) {
 }
 GST_END_TEST
 
+/// The element is live, PLAYING and without a clock whatever becomes of what is inside.
+GST_START_TEST(states_and_clocks_of_a_connection_stay_inside) {
+  TestCamera camera;
+  CameraBench bench(at(camera));
+  bench.play();
+  bench.wait_connection(1);
+  {
+    const auto connection = adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1"));
+    auto *inside = GST_OBJECT(connection.get());
+    const auto clock = adopt(gst_system_clock_obtain());
+    for (auto *message : {gst_message_new_async_start(inside),
+                          gst_message_new_clock_provide(inside, clock.get(), TRUE),
+                          gst_message_new_clock_lost(inside, clock.get()),
+                          gst_message_new_progress(inside, GST_PROGRESS_TYPE_START, "open", "x"),
+                          gst_message_new_stream_start(inside), gst_message_new_eos(inside)})
+      gst_element_post_message(connection.get(), message);
+    fail_unless_equals_int(gst_element_get_state(bench.camera(), nullptr, nullptr, 0),
+                           GST_STATE_CHANGE_SUCCESS);
+    gst_element_post_message(connection.get(),
+                             gst_message_new_async_done(inside, GST_CLOCK_TIME_NONE));
+  }
+  bench.wait_frames(3);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_uint64(bench.losses, 0);
+  for (const char *said : {"async-start of", "clock-provide of", "clock-lost of", "progress of",
+                           "stream-start of c", "eos of"})
+    fail_unless(bench.everything.find(said) == std::string::npos, "%s", bench.everything.c_str());
+}
+GST_END_TEST
+
 GST_START_TEST(cannot_be_sought_in) {
   TestCamera camera;
   camera.stop();
@@ -230,6 +260,7 @@ static Suite *cudacamsrc_edges_suite() {
   tcase_add_test(tests, eos_before_there_ever_was_a_camera);
   tcase_add_test(tests, latency_can_be_told_with_and_without_a_camera);
   tcase_add_test(tests, is_a_source_and_provides_no_clock);
+  tcase_add_test(tests, states_and_clocks_of_a_connection_stay_inside);
   tcase_add_test(tests, cannot_be_sought_in);
   tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
   tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
