@@ -11,7 +11,7 @@ import sys
 
 try:
     import numpy
-    from camera_frames import GLib, Gst, frames, use_primary_context
+    from camera_frames import GLib, Gst, GstCudaCam, frames, use_primary_context
 except (ImportError, ValueError) as missing:
     print(missing, file=sys.stderr)
     sys.exit(77)
@@ -36,13 +36,19 @@ def main():
     if len(sys.argv) != 3:
         sys.exit('usage: reader.py PIPELINE FRAMES')
     Gst.init(None)
-    pipeline = Gst.parse_launch(sys.argv[1])
+    try:
+        pipeline = Gst.parse_launch(sys.argv[1])
+    except GLib.Error as error:
+        sys.exit(error.message)
+    sink = isinstance(pipeline, Gst.Bin) and pipeline.get_by_name('sink')
+    if not isinstance(sink, GstCudaCam.Lender):
+        sys.exit('The pipeline needs a cudacamsink name=sink.')
     wanted = int(sys.argv[2])
     if 'memory:CUDAMemory' in sys.argv[1]:
         use_primary_context(pipeline)
     pipeline.set_state(Gst.State.PLAYING)
     try:
-        for number, frame in enumerate(frames(pipeline.get_by_name('sink'), 'reader'), 1):
+        for number, frame in enumerate(frames(sink, 'reader'), 1):
             print(f'{mean(frame):.1f}')
             if number == wanted:
                 break

@@ -185,7 +185,10 @@ def compared():
         dates = sorted({machine['date'] for machine in machines})
         date = dates[0] if len(dates) == 1 else f'{dates[0]} to {dates[-1]}'
         command = 'tests/bench/run' if machines[0]['simulated'] else 'tests/gpu/run'
-        yield folder, {**machines[0], 'date': date, 'command': command}
+        machine = {**machines[0], 'date': date, 'command': command}
+        if len({one.get('version') for one in machines}) > 1:
+            machine.pop('version', None)
+        yield folder, machine
 
 
 def comparison_section():

@@ -91,22 +91,28 @@ def value_of(value):
     return '-' if value is None else number(value) if isinstance(value, float) else str(value)
 
 
+FEWEST_ROWS = 3  # else a list reads better
+
+
 def plain_tables(figures):
-    """Nested figures: what has the same columns in one table, single ones in a list."""
-    single, tables = [], {}
+    """Nested figures: what has the same columns in one table; single ones, beside others that are nested, in a list
+    or, where many have the same, in a table as well."""
+    single, tables = {}, {}
 
     def walk(path, found):
-        if path and not any(isinstance(value, dict) for value in found.values()):
-            tables.setdefault(tuple(found), []).append([path, *(value_of(told(found, key)) for key in found)])
-            return
-        for key, value in found.items():
-            if isinstance(value, dict):
-                walk(f'{path} {key}'.strip(), value)
-            else:
-                single.append(f'{path} {key}: {value_of(value)}'.strip())
+        nested = {key: value for key, value in found.items() if isinstance(value, dict)}
+        own = {key: value_of(told(found, key)) for key in found if key not in nested}
+        if own:
+            into = single if nested or not path else tables
+            into.setdefault(tuple(own), []).append([path, *own.values()])
+        for key, value in nested.items():
+            walk(f'{path} {key}'.strip(), value)
 
     walk('', figures)
-    text = ''.join(f'- {line}\n' for line in single) + ('\n' if single and tables else '')
+    lines = [f'{path} {key}: {value}'.strip() for columns, rows in single.items() if len(rows) < FEWEST_ROWS
+             for path, *values in rows for key, value in zip(columns, values)]
+    tables.update((columns, rows) for columns, rows in single.items() if len(rows) >= FEWEST_ROWS)
+    text = ''.join(f'- {line}\n' for line in lines) + ('\n' if lines and tables else '')
     return text + '\n'.join(table(['', *columns], rows) for columns, rows in tables.items())
 
 

@@ -51,10 +51,14 @@ bool readers_wait_for_memory() {
   return true;
 }
 
-CUstream pending_stream(GstMemory *memory) {
-  if (!GST_MEMORY_FLAG_IS_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC)) return nullptr;
+CUstream upload_stream(GstMemory *memory) {
   auto *stream = gst_cuda_memory_get_stream(GST_CUDA_MEMORY_CAST(memory));
   return stream ? gst_cuda_stream_get_handle(stream) : nullptr;
+}
+
+CUstream pending_stream(GstMemory *memory) {
+  return GST_MEMORY_FLAG_IS_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC) ? upload_stream(memory)
+                                                                            : nullptr;
 }
 
 void set_complete(GstMemory *memory) {
@@ -91,6 +95,10 @@ bool readers_wait_for_memory() {
 }
 
 CUstream pending_stream(GstMemory *) {
+  return nullptr;
+}
+
+CUstream upload_stream(GstMemory *) {
   return nullptr;
 }
 

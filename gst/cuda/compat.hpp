@@ -65,6 +65,10 @@ bool readers_wait_for_memory();
 /// The stream that may still write `memory`, as its producer left it; null when it is complete.
 CUstream pending_stream(GstMemory *memory);
 
+/// The stream on which GStreamer uploads what the CPU wrote into `memory`; null where it does so on
+/// the NULL stream, and waits.
+CUstream upload_stream(GstMemory *memory);
+
 /// Whether the CPU wrote `memory`, and whoever maps it next for the GPU is to upload that.
 bool upload_is_due(GstMemory *memory);
 /// What the CPU wrote is not wanted any more.

@@ -61,12 +61,16 @@ Fence::Pending Fence::pending(CUstream stream) {
   return (in_order || ready_passed()) && done_passed() ? Pending::kNothing : Pending::kWork;
 }
 
-void Fence::settle() noexcept {
+void Fence::wait_for_work() {
   const std::lock_guard lock(mutex_);
+  if (ready_pending_) ready_.wait();
+  if (done_pending_) done_.wait();
+  ready_pending_ = done_pending_ = false;
+}
+
+void Fence::settle() noexcept {
   try {
-    if (ready_pending_) ready_.wait();
-    if (done_pending_) done_.wait();
-    ready_pending_ = done_pending_ = false;
+    wait_for_work();
   } catch (const CudaError &) {
     // Logged where it happened.
   }

@@ -64,8 +64,10 @@ class Fence : public std::enable_shared_from_this<Fence> {
   /// has ended; no thread waits. `releases` is a stream for nothing else: what it does takes as
   /// long as the driver takes to call us.
   void keep(BufferPtr source, CUstream releases);
-  /// Blocks this thread until no work is pending: before the memory is freed. Never throws: after
-  /// an error nothing works on it any more.
+  /// Blocks this thread until no work is pending: for a writer whose stream cannot be made to wait.
+  void wait_for_work();
+  /// The same before the memory is freed. Never throws: after an error nothing works on it any
+  /// more.
   void settle() noexcept;
   /// Lets go of what keep() keeps: when no release comes any more, because the GPU is gone.
   void abandon();

@@ -159,8 +159,11 @@ GST_CUDA_CAM_API GstBuffer *gst_cuda_cam_lease_get_buffer(GstCudaCamLease *lease
 GST_CUDA_CAM_API GstCaps *gst_cuda_cam_lease_get_caps(GstCudaCamLease *lease);
 
 /**
- * gst_cuda_cam_lease_get_frame_meta: (skip)
+ * gst_cuda_cam_lease_get_frame_meta:
  * @lease: a lease
+ *
+ * What it returns is part of the buffer: bindings must copy what they want to keep longer than
+ * @lease.
  *
  * Returns: (transfer none) (nullable): camera, connection, generation, sequence and capture time,
  * or %NULL when @lease was released or no cudacampool is in the pipeline

@@ -152,10 +152,15 @@ class CudaBackend : public Backend {
 
  private:
   /// What upstream wrote with the CPU goes to the GPU now: the first reader who maps the frame
-  /// would do it else, on a stream that no fence waits for. Whether there was any.
-  static bool upload(GstBuffer *slot) {
+  /// would do it else, on a stream that no fence waits for. It comes after readers who have let go
+  /// of the frame while it was written where it is. Whether there was any.
+  static bool upload(GstBuffer *slot, Fence &fence) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     if (!compat::upload_is_due(memory)) return false;
+    if (auto *stream = compat::upload_stream(memory))
+      fence.order_writer(stream);
+    else
+      fence.wait_for_work();
     const MappedFrame mapped(GST_CUDA_MEMORY_CAST(memory)->info, slot, GST_MAP_READ);
     return true;
   }
@@ -168,7 +173,7 @@ class CudaBackend : public Backend {
   bool finish_checked(GstBuffer *slot, GstBuffer *source, bool complete) {
     auto *memory = gst_buffer_peek_memory(slot, 0);
     auto &fence = static_cast<CudaSlotFence *>(Store::fence(slot))->fence();
-    const bool uploaded = !source && upload(slot);
+    const bool uploaded = !source && upload(slot, fence);
     try {
       // A frame that comes again, from another cudacampool, is in flight since the first time.
       auto *writer = source ? copied_on_ : compat::pending_stream(memory);

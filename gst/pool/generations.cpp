@@ -22,6 +22,7 @@ bool same_pictures(const GstVideoInfo &a, const GstVideoInfo &b) {
 
 void Generations::change(std::shared_ptr<Backend> backend, const GstVideoInfo &info,
                          const Wish &wish) {
+  leaving_->open();
   close();
   auto again = take_earlier(*backend, info);
   info_ = info;
@@ -52,6 +53,7 @@ void Generations::close() {
 }
 
 void Generations::settle() const {
+  leaving_->close();
   leaving_->wait(kLastPatience);
 }
 

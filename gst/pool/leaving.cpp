@@ -20,11 +20,40 @@ gsize Leaving::bytes() const {
   return bytes_;
 }
 
+void Leaving::open() {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(open_, true)) ++session_;
+}
+
+void Leaving::close() {
+  const std::lock_guard lock(mutex_);
+  open_ = false;
+}
+
+unsigned Leaving::session() const {
+  const std::lock_guard lock(mutex_);
+  return session_;
+}
+
+bool Leaving::run_in(unsigned session, gsize bytes, const std::function<void()> &free) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!open_ || session != session_) return false;
+    bytes_ += bytes;  // before anybody who closes looks
+  }
+  start(bytes, free);
+  return true;
+}
+
 void Leaving::run(gsize bytes, std::function<void()> free) {
   {
     const std::lock_guard lock(mutex_);
     bytes_ += bytes;
   }
+  start(bytes, std::move(free));
+}
+
+void Leaving::start(gsize bytes, std::function<void()> free) {
   thread().run([self = shared_from_this(), bytes, work = std::move(free)]() mutable {
     work();
     work = nullptr;  // what it kept goes, too, before all is said to be gone

@@ -16,6 +16,13 @@ namespace cudacam {
 /// How much of an element's memory is on its way out. Shared with the stores. Any thread.
 class Leaving : public std::enable_shared_from_this<Leaving> {
  public:
+  /// The element runs, until close(): its context stays, and who stops it waits for what is under
+  /// way. Each time it starts is another session.
+  void open();
+  void close();
+  unsigned session() const;
+  /// The same as run() while that session lasts; else false, and nothing was done.
+  bool run_in(unsigned session, gsize bytes, const std::function<void()> &free);
   gsize bytes() const;
   /// Runs `free`, which frees so many bytes, on a Background of its own.
   void run(gsize bytes, std::function<void()> free);
@@ -23,9 +30,13 @@ class Leaving : public std::enable_shared_from_this<Leaving> {
   bool wait(std::chrono::milliseconds limit) const;
 
  private:
-  mutable std::mutex mutex_;  // guards `bytes_`
+  void start(gsize bytes, std::function<void()> free);
+
+  mutable std::mutex mutex_;  // guards all below
   mutable std::condition_variable changed_;
   gsize bytes_ = 0;
+  bool open_ = false;
+  unsigned session_ = 0;
 };
 
 }  // namespace cudacam

@@ -57,6 +57,7 @@ Store::Store(std::unique_ptr<SlotSource> source, MemoryPtr overflow, guint64 gen
              std::shared_ptr<Account> account)
     : source_(std::move(source)),
       leaving_(std::move(leaving)),
+      session_(leaving_->session()),
       account_(std::move(account)),
       layout_(source_->layout()),
       frame_bytes_(source_->bytes()),
@@ -131,12 +132,16 @@ bool Store::in_use_by_gpu() const {
   });
 }
 
-/// At once where possible: who let the last frame go may end the context next.
+/// By the thread that waits for the GPU, as long as the element runs. Afterwards at once where
+/// possible: who let the last frame go may end the context next.
 void Store::end(Store *store) {
-  if (store->frees_elsewhere() && store->in_use_by_gpu())
-    store->leaving_->run(store->bytes(), [store] { delete store; });
+  const auto free = [store] { delete store; };
+  if (!store->frees_elsewhere()) return free();
+  if (store->leaving_->run_in(store->session_, store->bytes(), free)) return;
+  if (store->in_use_by_gpu())
+    store->leaving_->run(store->bytes(), free);
   else
-    delete store;
+    free();
 }
 
 Store::~Store() {

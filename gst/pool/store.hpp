@@ -170,6 +170,7 @@ class Store : public std::enable_shared_from_this<Store> {
 
   const std::unique_ptr<SlotSource> source_;
   const std::shared_ptr<Leaving> leaving_;
+  const unsigned session_;  // in which it was made
   const std::shared_ptr<Account> account_;
   const GstVideoInfo layout_;
   const gsize frame_bytes_;

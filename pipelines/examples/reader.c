@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 static double mean_of(const GstCudaCamPlane *plane) {
-  const guint8 *row = GSIZE_TO_POINTER((gsize)plane->address);
+  const guint8 *row = (const guint8 *)GSIZE_TO_POINTER((gsize)plane->address);
   guint64 sum = 0;
   for (guint y = 0; y < plane->rows; y++, row += plane->pitch)
     for (guint64 x = 0; x < plane->row_bytes; x++) sum += row[x];

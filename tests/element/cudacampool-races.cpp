@@ -214,6 +214,86 @@ GST_START_TEST(the_last_release_of_an_old_size_waits_for_nothing) {
 }
 GST_END_TEST
 
+namespace {
+
+/// Work on the GPU that has to do with no slot, and ends when it is told.
+class OthersWork {
+ public:
+  explicit OthersWork(GstCudaContext *context) : stream_(context, CU_STREAM_NON_BLOCKING) {
+    const cudacam::ContextScope scope(context);
+    for (auto *memory : {&from_, &to_}) cudacam::driver().cuMemAlloc(memory, std::size_t{64});
+    driver_.hold(stream_.handle(), true);
+    CUDA_MEMCPY2D copy{};
+    copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+    copy.srcDevice = from_;
+    copy.dstDevice = to_;
+    copy.WidthInBytes = 64;
+    copy.Height = 1;
+    cudacam::driver().cuMemcpy2DAsync(&copy, stream_.handle());
+  }
+  ~OthersWork() {
+    const cudacam::ContextScope scope(stream_.context());
+    for (auto memory : {from_, to_}) cudacam::driver().cuMemFree.quiet(memory);
+  }
+  OthersWork(const OthersWork &) = delete;
+  OthersWork &operator=(const OthersWork &) = delete;
+  void end() const { driver_.hold(stream_.handle(), false); }
+
+ private:
+  const SimulatedDriver driver_;
+  const cudacam::Stream stream_;
+  CUdeviceptr from_ = 0, to_ = 0;
+};
+
+}  // namespace
+
+/// The driver frees memory, on the GPU and pinned, when all of the GPU's work has ended.
+GST_START_TEST(the_last_release_of_an_old_size_waits_for_nobody_elses_work) {
+  const SimulatedDriver driver;
+  if (!driver || !TestMemory::get().on_gpu()) return;
+  Bench bench("cudacampool slots=2");
+  std::vector<BufferPtr> held;  // all of the slots: none is freed before the last
+  while (held.size() < 2) held.push_back(bench.pass(1));
+  fail_unless(filled_with(held[0].get(), bench.info(), 1));  // it has pinned memory, too
+  const OthersWork work(TestMemory::get().context().get());
+  bench.set_size(Bench::kLarge);
+  held.clear();  // returns
+  fail_unless(number(bench.pool(), "bytes-being-freed") > 0);
+  work.end();
+  bench.settle();
+  fail_unless_equals_uint64(number(bench.pool(), "bytes-all-generations"),
+                            number(bench.pool(), "bytes"));
+  fail_unless_equals_int64(driver.counter("pinned.live"), 0);
+}
+GST_END_TEST
+
+/// When the element has stopped, who released the last frame may end the context next; also when it
+/// was started again since.
+GST_START_TEST(the_last_release_after_the_element_has_freed_all) {
+  const SimulatedDriver driver;
+  if (!driver || !TestMemory::get().on_gpu()) return;
+  for (const bool started_again : {false, true}) {
+    auto bench = std::make_unique<Bench>("cudacampool slots=2");
+    auto held = bench->pass(1);
+    if (started_again) {
+      auto *harness = bench->harness();
+      gst_element_set_state(harness->element, GST_STATE_NULL);
+      gst_element_set_state(harness->element, GST_STATE_PLAYING);
+      gst_harness_play(harness);
+      gst_harness_push_event(harness, gst_event_new_stream_start("again"));
+      bench->set_size(Bench::kLarge);
+      fail_unless_equals_uint64(number(bench->pool(), "slots"), 2);
+      bench->settle();
+    } else {
+      bench.reset();
+    }
+    const auto freed = driver.calls_by_thread("cuMemAddressFree");
+    held.reset();
+    fail_unless(driver.calls_by_thread("cuMemAddressFree") > freed);
+  }
+}
+GST_END_TEST
+
 /// A reader's kernel still reads when the reader has released the frame and the size is another.
 GST_START_TEST(the_size_changes_while_a_released_slot_is_read) {
   const SimulatedDriver driver;
@@ -275,6 +355,8 @@ static Suite *cudacampool_races_suite() {
 #ifdef HAVE_CUDA
   tcase_add_test(tests, the_size_changes_while_a_slot_is_written);
   tcase_add_test(tests, the_last_release_of_an_old_size_waits_for_nothing);
+  tcase_add_test(tests, the_last_release_of_an_old_size_waits_for_nobody_elses_work);
+  tcase_add_test(tests, the_last_release_after_the_element_has_freed_all);
   tcase_add_test(tests, the_size_changes_while_a_released_slot_is_read);
 #endif
   return suite;

@@ -197,6 +197,59 @@ GST_START_TEST(a_slot_of_the_same_gpu_passes_untouched) {
 }
 GST_END_TEST
 
+/// Who is the only one to hold a frame may write it. Readers that have let go of it after their
+/// work may still be at that work, which the upload comes after.
+GST_START_TEST(what_the_cpu_wrote_in_place_comes_after_readers_that_have_let_go) {
+  const SimulatedDriver driver;
+  Gpu gpu;
+  const auto info = whole_info();
+  Pool before(gpu.context(), info), after(gpu.context(), info);
+  Reader reader(gpu);
+  auto frame = slot_of(before, gpu.frame(1));
+  after.push(share(frame.get()));  // all that is made once is made
+  const auto caps = cuda_caps(info);
+  const LeasePtr lease(gst_cuda_cam_lease_new(frame.get(), caps.get(), "reader", nullptr, nullptr));
+  wait_on_stream(lease, reader);
+  driver.hold(reader.stream(), true);
+  reader.launch(lease.get());
+  release_after(lease, reader);
+  ProposedSlots::write_by_cpu(frame.get(), 2);
+  std::atomic<bool> returned{false};
+  BufferPtr written;
+  std::thread camera([&] {
+    written = after.push(std::move(frame));
+    returned = true;
+  });
+  while (!returned && driver.counter("thread.waiting") == 0) std::this_thread::yield();
+  driver.hold(reader.stream(), false);
+  camera.join();
+  fail_unless_equals_int(reader.result(), 1);
+  fail_unless(written != nullptr);
+  const LeasePtr next(gst_cuda_cam_lease_new(written.get(), caps.get(), "next", nullptr, nullptr));
+  wait_on_stream(next, reader);
+  reader.launch(next.get());
+  release_after(next, reader);
+  fail_unless_equals_int(reader.result(), 2);
+  expect_no_violation();
+}
+GST_END_TEST
+
+/// Of a frame that somebody else holds, in a buffer of his own, it writes a copy.
+GST_START_TEST(a_frame_that_others_hold_is_not_written_in_place) {
+  const auto context = make_context();
+  const auto info = whole_info();
+  Pool pool(context.get(), info);
+  const auto source = stock_frame(context.get(), info);
+  write_noise(source.get(), info, 3);
+  Bytes pixels;
+  auto frame = slot_of(pool, source, &pixels);
+  const BufferPtr others(gst_buffer_copy(frame.get()));
+  write_noise(frame.get(), info, 4);
+  fail_unless(gst_buffer_peek_memory(frame.get(), 0) != gst_buffer_peek_memory(others.get(), 0));
+  fail_unless(read_pixels(others.get(), info) == pixels);
+}
+GST_END_TEST
+
 /// Whose camera is it? The last element's, as its page says of the meta.
 GST_START_TEST(a_frame_has_one_meta_of_the_last_element) {
   const auto context = make_context();
@@ -278,6 +331,8 @@ static Suite *cudacampool_series_suite() {
   tcase_add_test(tests, a_slot_on_the_gpu_is_downloaded_for_plain_caps);
   tcase_add_test(tests, a_slot_of_another_gpu_is_copied);
   tcase_add_test(tests, a_slot_of_the_same_gpu_passes_untouched);
+  tcase_add_test(tests, what_the_cpu_wrote_in_place_comes_after_readers_that_have_let_go);
+  tcase_add_test(tests, a_frame_that_others_hold_is_not_written_in_place);
   tcase_add_test(tests, a_frame_has_one_meta_of_the_last_element);
   tcase_add_test(tests, a_slot_that_fails_in_an_element_without_slots_costs_a_frame);
   tcase_add_test(tests, a_slot_that_another_element_retired_is_dropped);

@@ -27,7 +27,7 @@ pointer, number = ctypes.c_void_p, ctypes.c_uint64
 
 class Plane(ctypes.Structure):  # GstCudaCamPlane
     _fields_ = [('address', number), ('pitch', number), ('row_bytes', number),
-                ('rows', ctypes.c_uint), ('on_gpu', ctypes.c_int)]
+                ('rows', ctypes.c_uint), ('on_gpu', ctypes.c_int), ('reserved', pointer * 4)]
 
     @property
     def __cuda_array_interface__(self):

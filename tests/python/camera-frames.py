@@ -4,65 +4,14 @@
 
 Frames in system memory are read with NumPy. With cudaupload, on a GPU or a simulated one, planes are read
 back with the driver from what __cuda_array_interface__ and DLPack say, and with PyTorch and CuPy where
-they are installed. Exits with 77 without PyGObject, NumPy or the introspection data.
+they are installed.
 """
-import ctypes
 import gc
-import sys
 import threading
 
 import tap
-
-sys.path.insert(0, sys.argv[1])
-try:
-    import numpy
-    import camera_frames
-    from camera_frames import GLib, Gst, cuda
-except (ImportError, ValueError) as missing:
-    print(missing, file=sys.stderr)
-    sys.exit(77)
-
-WIDTH, HEIGHT = 50, 34  # odd enough for a pitch that is not the width
-NEUTRAL = 128
-SOURCE = (f'videotestsrc is-live=true pattern=gradient ! video/x-raw,format=NV12,width={WIDTH},'
-          f'height={HEIGHT},framerate=100/1 ! ')
-
-
-class Camera:
-    def __init__(self, memory=''):
-        upload = 'cudaupload ! ' if memory else ''
-        self.pipeline = Gst.parse_launch(
-            f'{SOURCE}{upload}cudacampool slots=8 name=pool ! video/x-raw{memory} ! cudacamsink name=sink')
-        self.sink = self.pipeline.get_by_name('sink')
-        if memory:
-            camera_frames.use_primary_context(self.pipeline)
-
-    def __enter__(self):
-        self.pipeline.set_state(Gst.State.PLAYING)
-        self.frames = camera_frames.frames(self.sink, 'test')
-        return self
-
-    def __exit__(self, *_):
-        self.frames = None
-        self.pipeline.set_state(Gst.State.NULL)
-
-    def outstanding(self):
-        gc.collect()
-        return self.sink.get_property('statistics').get_uint('outstanding')[1]
-
-
-def expected_rows(values):
-    """The gradient: rows of one value that do not fall."""
-    assert (values == values[:, :1]).all(), values
-    assert (numpy.diff(values[:, 0].astype(int)) >= 0).all()
-    assert values[0, 0] < 60 < 180 < values[-1, 0], values[:, 0]
-
-
-def check_planes(arrays):
-    luma, chroma = arrays
-    assert luma.shape == (HEIGHT, WIDTH) and chroma.shape == (HEIGHT // 2, WIDTH), (luma.shape, chroma.shape)
-    expected_rows(luma)
-    assert (chroma == NEUTRAL).all()
+from frames_bench import (CUDA, HEIGHT, WIDTH, Camera, GLib, Stream, camera_frames, check_planes, expected_rows,
+                          installed, numpy, on_gpu, read_back)
 
 
 def numpy_views_are_the_frame():
@@ -138,42 +87,6 @@ def says_when_no_frame_comes():
 
 # --- CUDA
 
-def read_back(address, shape, strides):
-    """With the primary context, which the frames are in."""
-    context, previous, device = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int()
-    cuda('cuDeviceGet', ctypes.byref(device), 0)
-    cuda('cuDevicePrimaryCtxRetain', ctypes.byref(context), device)
-    cuda('cuCtxPushCurrent_v2', context)
-    result = numpy.empty(shape, numpy.uint8)
-    for row in range(shape[0]):
-        cuda('cuMemcpyDtoH_v2', ctypes.c_void_p(result[row:].ctypes.data),
-             ctypes.c_uint64(address + row * strides[0]), ctypes.c_size_t(shape[1]))
-    cuda('cuCtxPopCurrent_v2', ctypes.byref(previous))
-    cuda('cuDevicePrimaryCtxRelease_v2', device)
-    return result
-
-
-class Stream:
-    """A CUDA stream of the primary context."""
-
-    def __enter__(self):
-        context, self.device, self.handle = ctypes.c_void_p(), ctypes.c_int(), ctypes.c_void_p()
-        cuda('cuDeviceGet', ctypes.byref(self.device), 0)
-        cuda('cuDevicePrimaryCtxRetain', ctypes.byref(context), self.device)
-        cuda('cuCtxPushCurrent_v2', context)
-        cuda('cuStreamCreate', ctypes.byref(self.handle), 1)
-        return self.handle.value
-
-    def __exit__(self, *_):
-        previous = ctypes.c_void_p()
-        cuda('cuStreamDestroy_v2', self.handle)
-        cuda('cuCtxPopCurrent_v2', ctypes.byref(previous))
-        cuda('cuDevicePrimaryCtxRelease_v2', self.device)
-
-
-CUDA = '(memory:CUDAMemory)'
-
-
 def the_cuda_interface_tells_where_the_planes_are():
     with Camera(CUDA) as camera:
         planes = next(camera.frames).planes()
@@ -234,28 +147,16 @@ def cupy_reads_frames():
             check_planes([cupy.from_dlpack(plane).get() for plane in next(camera.frames).planes()])
 
 
-def installed(module):
-    try:
-        __import__(module)
-    except ImportError:
-        return False
-    return True
-
-
 def main():
-    Gst.init(None)
     tests = [
         numpy_views_are_the_frame, numpy_takes_dlpack,
         a_numpy_view_keeps_the_lease, a_dlpack_array_keeps_the_lease,
         arrays_outlive_the_pipeline, a_capsule_that_nobody_takes_ends, says_when_no_frame_comes]
-    on_gpu = [the_cuda_interface_tells_where_the_planes_are, the_cuda_interface_names_the_stream,
-              dlpack_tells_of_cuda]
-    have_gpu = Gst.ElementFactory.find('cudaupload') is not None
-    with_modules = {'torch': pytorch_reads_frames, 'cupy': cupy_reads_frames}
     plan = [(test, None) for test in tests]
-    plan += [(test, None if have_gpu else 'no cudaupload') for test in on_gpu]
-    plan += [(test, None if have_gpu and installed(module) else f'no GPU with {module}')
-             for module, test in with_modules.items()]
+    plan += on_gpu(the_cuda_interface_tells_where_the_planes_are, the_cuda_interface_names_the_stream,
+                   dlpack_tells_of_cuda)
+    for module, test in {'torch': pytorch_reads_frames, 'cupy': cupy_reads_frames}.items():
+        plan += on_gpu(test) if installed(module) else [(test, f'no {module}')]
     tap.run(plan)
 
 
