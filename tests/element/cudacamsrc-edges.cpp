@@ -123,6 +123,37 @@ GST_START_TEST(cannot_be_sought_in) {
 }
 GST_END_TEST
 
+/// In its units.
+GST_START_TEST(rtspsrc_is_told_what_was_set) {
+  TestCamera camera;
+  CameraBench bench(at(camera) +
+                    "connect-timeout=70000000000 teardown-timeout=3000000000 "
+                    "latency=123 protocols=tcp user-id=admin");
+  bench.play();
+  bench.wait_frames(1);
+  const auto connection = adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1"));
+  const auto factory = adopt(gst_element_factory_find("rtspsrc"));
+  cudacam::ObjectPtr<GstElement> source;
+  for (auto *item = GST_BIN(connection.get())->children; item; item = item->next) {
+    auto *element = GST_ELEMENT(item->data);
+    if (gst_element_get_factory(element) == factory.get()) source = cudacam::share(element);
+  }
+  fail_unless(source != nullptr);
+  guint64 tcp_timeout = 0, teardown_timeout = 0;
+  guint latency = 0, protocols = 0;
+  char *user = nullptr;
+  g_object_get(source.get(), "tcp-timeout", &tcp_timeout, "teardown-timeout", &teardown_timeout,
+               "latency", &latency, "protocols", &protocols, "user-id", &user, nullptr);
+  const cudacam::CharPtr owned(user);
+  fail_unless_equals_uint64(tcp_timeout, 70000000);  // us
+  fail_unless_equals_uint64(teardown_timeout, 3 * GST_SECOND);
+  fail_unless_equals_int(latency, 123);
+  fail_unless_equals_int(protocols, 1 << 2);
+  fail_unless_equals_string(user, "admin");
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
 /// A graph is what people attach to bug reports.
 GST_START_TEST(no_password_in_a_graph_of_the_pipeline) {
   TestCamera camera;
@@ -262,6 +293,7 @@ static Suite *cudacamsrc_edges_suite() {
   tcase_add_test(tests, is_a_source_and_provides_no_clock);
   tcase_add_test(tests, states_and_clocks_of_a_connection_stay_inside);
   tcase_add_test(tests, cannot_be_sought_in);
+  tcase_add_test(tests, rtspsrc_is_told_what_was_set);
   tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
   tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
   tcase_add_test(tests, a_pause_ends_before_the_next_connection);
