@@ -23,11 +23,7 @@ void Supervisor::limits_changed() {
 }
 
 void Supervisor::finish() {
-  post([this] {
-    step(policy_.stop());
-    stage_.leave(Reason::requested, true);
-    drains_.run({}, [self = shared_from_this()] { self->stage_.settle(true); });
-  });
+  post([this] { end(); });
 }
 
 bool Supervisor::handle_message(GstMessage *message) {

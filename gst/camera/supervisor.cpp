@@ -336,12 +336,19 @@ void Supervisor::given_up(const Failure &failure) {
       "Gave up, retry-attempts or retry-timeout is used up. " + failure.sentence, failure.details));
 }
 
+void Supervisor::end() {
+  step(policy_.stop());
+  stage_.leave(Reason::requested, true);
+  drains_.run({}, [self = shared_from_this()] { self->stage_.settle(true); });
+}
+
 /// No connection can help against what downstream does. It has reported its own errors, so this one
-/// comes second, as GStreamer's sources do it; EOS is how downstream says that it has enough.
+/// comes second, as GStreamer's sources do it; EOS is how downstream says that it has enough, and is
+/// what it gets, so that sinks can tell the application.
 void Supervisor::refused(GstFlowReturn flow) {
   if (flow == GST_FLOW_EOS) {
     GST_INFO_OBJECT(bin_, "downstream wants no more");
-    step(policy_.stop());
+    end();
     return;
   }
   give_up(Reason::stream_error,

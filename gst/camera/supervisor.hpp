@@ -97,6 +97,7 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   void publish();
   void warn(const Failure &failure);
   void refused(GstFlowReturn flow);
+  void end();
   void give_up(Reason reason, const ElementError &error);
   void given_up(const Failure &failure);
   void retire(ObjectPtr<GstElement> decoder);

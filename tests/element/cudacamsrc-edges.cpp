@@ -48,6 +48,56 @@ GST_START_TEST(latency_can_be_told_with_and_without_a_camera) {
 }
 GST_END_TEST
 
+/// Whatever is inside: rtspsrc may provide a clock, which goes with the camera.
+GST_START_TEST(is_a_source_and_provides_no_clock) {
+  TestCamera camera;
+  CameraBench bench(at(camera));
+  const auto check = [&] {
+    fail_unless(GST_OBJECT_FLAG_IS_SET(bench.camera(), GST_ELEMENT_FLAG_SOURCE));
+    fail_if(GST_OBJECT_FLAG_IS_SET(bench.camera(), GST_ELEMENT_FLAG_SINK));
+    fail_if(GST_OBJECT_FLAG_IS_SET(bench.camera(), GST_ELEMENT_FLAG_PROVIDE_CLOCK));
+  };
+  check();
+  bench.play();
+  bench.wait_frames(1);
+  check();
+  camera.stop();
+  bench.wait_status("backoff");
+  check();
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
+/// The element is live, PLAYING and without a clock whatever becomes of what is inside.
+GST_START_TEST(states_and_clocks_of_a_connection_stay_inside) {
+  TestCamera camera;
+  CameraBench bench(at(camera));
+  bench.play();
+  bench.wait_connection(1);
+  {
+    const auto connection = adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1"));
+    auto *inside = GST_OBJECT(connection.get());
+    const auto clock = adopt(gst_system_clock_obtain());
+    for (auto *message : {gst_message_new_async_start(inside),
+                          gst_message_new_clock_provide(inside, clock.get(), TRUE),
+                          gst_message_new_clock_lost(inside, clock.get()),
+                          gst_message_new_progress(inside, GST_PROGRESS_TYPE_START, "open", "x"),
+                          gst_message_new_stream_start(inside), gst_message_new_eos(inside)})
+      gst_element_post_message(connection.get(), message);
+    fail_unless_equals_int(gst_element_get_state(bench.camera(), nullptr, nullptr, 0),
+                           GST_STATE_CHANGE_SUCCESS);
+    gst_element_post_message(connection.get(),
+                             gst_message_new_async_done(inside, GST_CLOCK_TIME_NONE));
+  }
+  bench.wait_frames(3);
+  bench.set_state(GST_STATE_NULL);
+  fail_unless_equals_uint64(bench.losses, 0);
+  for (const char *said : {"async-start of", "clock-provide of", "clock-lost of", "progress of",
+                           "stream-start of c", "eos of"})
+    fail_unless(bench.everything.find(said) == std::string::npos, "%s", bench.everything.c_str());
+}
+GST_END_TEST
+
 GST_START_TEST(cannot_be_sought_in) {
   TestCamera camera;
   camera.stop();
@@ -70,6 +120,37 @@ GST_START_TEST(cannot_be_sought_in) {
   bench.wait_frames(3);
   bench.set_state(GST_STATE_NULL);
   fail_unless_equals_uint64(bench.flushes, 0);
+}
+GST_END_TEST
+
+/// In its units.
+GST_START_TEST(rtspsrc_is_told_what_was_set) {
+  TestCamera camera;
+  CameraBench bench(at(camera) +
+                    "connect-timeout=70000000000 teardown-timeout=3000000000 "
+                    "latency=123 protocols=tcp user-id=admin");
+  bench.play();
+  bench.wait_frames(1);
+  const auto connection = adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1"));
+  const auto factory = adopt(gst_element_factory_find("rtspsrc"));
+  cudacam::ObjectPtr<GstElement> source;
+  for (auto *item = GST_BIN(connection.get())->children; item; item = item->next) {
+    auto *element = GST_ELEMENT(item->data);
+    if (gst_element_get_factory(element) == factory.get()) source = cudacam::share(element);
+  }
+  fail_unless(source != nullptr);
+  guint64 tcp_timeout = 0, teardown_timeout = 0;
+  guint latency = 0, protocols = 0;
+  char *user = nullptr;
+  g_object_get(source.get(), "tcp-timeout", &tcp_timeout, "teardown-timeout", &teardown_timeout,
+               "latency", &latency, "protocols", &protocols, "user-id", &user, nullptr);
+  const cudacam::CharPtr owned(user);
+  fail_unless_equals_uint64(tcp_timeout, 70000000);  // us
+  fail_unless_equals_uint64(teardown_timeout, 3 * GST_SECOND);
+  fail_unless_equals_int(latency, 123);
+  fail_unless_equals_int(protocols, 1 << 2);
+  fail_unless_equals_string(user, "admin");
+  bench.set_state(GST_STATE_NULL);
 }
 GST_END_TEST
 
@@ -209,7 +290,10 @@ static Suite *cudacamsrc_edges_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, eos_before_there_ever_was_a_camera);
   tcase_add_test(tests, latency_can_be_told_with_and_without_a_camera);
+  tcase_add_test(tests, is_a_source_and_provides_no_clock);
+  tcase_add_test(tests, states_and_clocks_of_a_connection_stay_inside);
   tcase_add_test(tests, cannot_be_sought_in);
+  tcase_add_test(tests, rtspsrc_is_told_what_was_set);
   tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
   tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
   tcase_add_test(tests, a_pause_ends_before_the_next_connection);

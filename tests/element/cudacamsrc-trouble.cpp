@@ -246,9 +246,13 @@ GST_START_TEST(an_eos_from_downstream_stops_without_an_error) {
   bench.play();
   bench.wait_frames(5);
   bench.wait_status("stopped");
+  bench.wait("the pipeline's EOS", [](const auto &it) {
+    return it.everything.find("eos of pipeline") != std::string::npos;
+  });
   bench.set_state(GST_STATE_NULL);
   fail_unless(bench.errors.empty());
   fail_unless(bench.warnings.empty());
+  fail_unless_equals_uint64(bench.eos, 1);
 }
 GST_END_TEST
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// The gate in front of the kept decoder.
 #include "decode/decoder-stage.hpp"
+#include "decode/registry.hpp"
 
 #include <gst/check/gstcheck.h>
 
@@ -122,6 +123,31 @@ GST_START_TEST(a_missing_decoder_is_a_failure) {
 }
 GST_END_TEST
 
+/// No frame of delay for each thread, and no damaged frames.
+GST_START_TEST(decoders_are_set_up_for_a_live_camera) {
+  unsigned seen = 0;
+  for (const char *name : {"avdec_h264", "openh264dec", "avdec_h265", "libde265dec"}) {
+    const auto decoder = cudacam::make_decoder(name);
+    if (!decoder) continue;
+    seen++;
+    gboolean discards = FALSE;
+    g_object_get(decoder.get(), "discard-corrupted-frames", &discards, nullptr);
+    fail_unless(discards);
+    if (std::string(name).substr(0, 6) != "avdec_") continue;
+    gboolean corrupt = TRUE;
+    g_object_get(decoder.get(), "output-corrupt", &corrupt, nullptr);
+    fail_if(corrupt);
+    const auto set = cudacam::sink(gst_element_factory_make(name, nullptr));
+    gst_util_set_object_arg(G_OBJECT(set.get()), "thread-type", "slice");
+    guint wanted = 0, threads = 0;
+    g_object_get(set.get(), "thread-type", &wanted, nullptr);
+    g_object_get(decoder.get(), "thread-type", &threads, nullptr);
+    fail_unless_equals_int(threads, wanted);
+  }
+  fail_unless(seen > 0);
+}
+GST_END_TEST
+
 static Suite *decoder_stage_suite() {
   auto *suite = suite_create("decoder-stage");
   auto *tests = tcase_create("general");
@@ -131,6 +157,7 @@ static Suite *decoder_stage_suite() {
   tcase_add_test(tests, a_decoder_without_output_is_not_kept);
   tcase_add_test(tests, a_decoder_that_was_not_fed_is_kept);
   tcase_add_test(tests, a_missing_decoder_is_a_failure);
+  tcase_add_test(tests, decoders_are_set_up_for_a_live_camera);
   return suite;
 }
 GST_CHECK_MAIN(decoder_stage)
