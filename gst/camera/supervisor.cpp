@@ -343,8 +343,8 @@ void Supervisor::end() {
 }
 
 /// No connection can help against what downstream does. It has reported its own errors, so this one
-/// comes second, as GStreamer's sources do it; EOS is how downstream says that it has enough, and is
-/// what it gets, so that sinks can tell the application.
+/// comes second, as GStreamer's sources do it; EOS is how downstream says that it has enough, and
+/// is what it gets, so that sinks can tell the application.
 void Supervisor::refused(GstFlowReturn flow) {
   if (flow == GST_FLOW_EOS) {
     GST_INFO_OBJECT(bin_, "downstream wants no more");
