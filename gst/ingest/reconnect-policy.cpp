@@ -205,8 +205,7 @@ ReconnectPolicy::Step ReconnectPolicy::reconnect(Time now) {
 
 /// When the next decoded frame is due.
 std::optional<ReconnectPolicy::Time> ReconnectPolicy::frame_deadline() const {
-  if (status_ == Status::waiting_first_frame)
-    return waiting_since_ + limits_.first_frame_timeout;
+  if (status_ == Status::waiting_first_frame) return waiting_since_ + limits_.first_frame_timeout;
   if (limits_.decode_timeout <= Duration::zero()) return std::nullopt;
   return last_frame_ + limits_.decode_timeout;
 }

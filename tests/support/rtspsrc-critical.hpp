@@ -6,10 +6,10 @@
 
 namespace cudacam::test {
 
-/// rtspsrc 1.22 to 1.24, when a connection breaks just while it is closed: on the way from PAUSED to
-/// READY it forgets the number of its events, and only then stops its loop, which in between may find
-/// the end of the connection and send EOS without a number. Whoever closes an rtspsrc can meet that;
-/// where cudacamsrc knows that the connection is broken it lets the loop end first
+/// rtspsrc 1.22 to 1.24, when a connection breaks just while it is closed: on the way from PAUSED
+/// to READY it forgets the number of its events, and only then stops its loop, which in between may
+/// find the end of the connection and send EOS without a number. Whoever closes an rtspsrc can meet
+/// that; where cudacamsrc knows that the connection is broken it lets the loop end first
 /// (Connection::shut). Every other critical fails the test, by gst-check itself.
 inline void expect_rtspsrc_critical() {
   g_log_set_always_fatal(GLogLevelFlags(G_LOG_FATAL_MASK));
