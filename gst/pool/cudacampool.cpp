@@ -143,32 +143,37 @@ static void gst_cuda_cam_pool_set_context(GstElement *element, GstContext *conte
   GST_ELEMENT_CLASS(gst_cuda_cam_pool_parent_class)->set_context(element, context);
 }
 
-static void gst_cuda_cam_pool_set_property(GObject *object, guint id, const GValue *value,
-                                           GParamSpec *spec) {
-  auto settings = filter_of(object).settings();
+/// False when there is no such property.
+static bool set_pool_property(SlotFilter::Settings &settings, guint id, const GValue *value) {
   switch (id) {
     case PROP_SLOTS:
       settings.slots = g_value_get_uint(value);
-      break;
+      return true;
     case PROP_CAMERA_NAME:
       settings.camera_name = g_value_get_string(value) ? g_value_get_string(value) : "";
-      break;
+      return true;
     case PROP_CUDA_DEVICE_ID:
       settings.device = g_value_get_int(value);
-      break;
+      return true;
     case PROP_MIN_REUSE_DELAY:
       settings.min_reuse_delay = g_value_get_uint64(value);
-      break;
+      return true;
     case PROP_VRAM_BUDGET:
       settings.vram_budget = g_value_get_uint64(value);
-      break;
+      return true;
     case PROP_SYNC_MODE:
       settings.sync_mode = static_cast<SlotFilter::SyncMode>(g_value_get_enum(value));
-      break;
+      return true;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+      return false;
   }
-  filter_of(object).set_settings(settings);
+}
+
+static void gst_cuda_cam_pool_set_property(GObject *object, guint id, const GValue *value,
+                                           GParamSpec *spec) {
+  if (!filter_of(object).change_settings(
+          [&](SlotFilter::Settings &settings) { return set_pool_property(settings, id, value); }))
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 static void gst_cuda_cam_pool_get_property(GObject *object, guint id, GValue *value,

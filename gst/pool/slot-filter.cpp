@@ -399,9 +399,9 @@ SlotFilter::Settings SlotFilter::settings() const {
   return settings_;
 }
 
-void SlotFilter::set_settings(const Settings &settings) {
+bool SlotFilter::change_settings(const std::function<bool(Settings &)> &change) {
   std::lock_guard lock(lock_);
-  settings_ = settings;
+  return change(settings_);
 }
 
 }  // namespace cudacam

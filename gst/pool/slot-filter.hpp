@@ -4,6 +4,7 @@
 
 #include <gst/video/video.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -65,7 +66,9 @@ class SlotFilter {
   void answer_outstanding(GstQuery *query) const;
   GstStructure *statistics() const;
   Settings settings() const;
-  void set_settings(const Settings &settings);
+  /// `change` returns whether it changed something; it runs under a lock, so that threads that
+  /// change different settings at once undo nothing of each other's.
+  bool change_settings(const std::function<bool(Settings &)> &change);
 
  private:
   /// What is true while the element runs; written by the streaming thread.

@@ -8,10 +8,12 @@
 #include "frame/camera-event.h"
 #include "frame/frame-meta.h"
 #include "pool-bench.hpp"
+#include "property-churn.hpp"
 #include "support/check-main.hpp"
 #include "support/statistics.hpp"
 
 using cudacam::BufferPtr;
+using cudacam::test::check_properties_set_at_once;
 using cudacam::test::filled_with;
 using cudacam::test::number;
 using cudacam::test::TestMemory;
@@ -177,6 +179,12 @@ GST_START_TEST(one_slot_is_refused_with_a_sentence_that_says_what_to_do) {
 }
 GST_END_TEST
 
+GST_START_TEST(properties_that_threads_set_at_once_all_hold) {
+  Bench bench;
+  check_properties_set_at_once(G_OBJECT(bench.pool()), "min-reuse-delay", "vram-budget");
+}
+GST_END_TEST
+
 static Suite *cudacampool_suite() {
   auto *suite = suite_create("cudacampool");
   auto *tests = tcase_create("general");
@@ -191,6 +199,7 @@ static Suite *cudacampool_suite() {
   tcase_add_test(tests, frames_say_where_they_come_from);
   tcase_add_test(tests, capture_time_comes_from_the_camera);
   tcase_add_test(tests, one_slot_is_refused_with_a_sentence_that_says_what_to_do);
+  tcase_add_test(tests, properties_that_threads_set_at_once_all_hold);
   return suite;
 }
 

@@ -2,10 +2,10 @@
 /// What applications may expect of any sink, and of threads that meet in this one.
 #include <future>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "lease-bench.hpp"
+#include "property-churn.hpp"
 
 using namespace cudacam::test;
 
@@ -112,23 +112,7 @@ GST_END_TEST
 
 GST_START_TEST(properties_that_threads_set_at_once_all_hold) {
   LeaseBench bench;
-  const auto set = [&](const char *property, guint64 value) {
-    GValue wished = G_VALUE_INIT;
-    g_value_init(&wished, G_TYPE_UINT64);
-    g_value_set_uint64(&wished, value);
-    g_object_set_property(G_OBJECT(bench.sink()), property, &wished);
-    GValue got = G_VALUE_INIT;
-    g_value_init(&got, G_TYPE_UINT64);
-    g_object_get_property(G_OBJECT(bench.sink()), property, &got);
-    return g_value_get_uint64(&got) == value;
-  };
-  const auto churn = [&](const char *property) {
-    for (guint64 i = 1; i < 20000; ++i)
-      fail_unless(set(property, i * GST_SECOND), "%s was set back", property);
-  };
-  std::thread other(churn, "drain-timeout");
-  churn("statistics-interval");
-  other.join();
+  check_properties_set_at_once(G_OBJECT(bench.sink()), "statistics-interval", "drain-timeout");
 }
 GST_END_TEST
 
