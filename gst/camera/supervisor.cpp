@@ -52,7 +52,9 @@ Supervisor::Supervisor(GstBin *bin, GstPad *source, Callbacks callbacks)
                 post([this, from] { step(policy_.frame(from, stage_.last_frame())); });
               },
               [this](Generation from, Failure failure) { on_failure(from, std::move(failure)); },
-              [this](GstFlowReturn flow) { post([this, flow] { refused(flow); }); },
+              [this](Generation from, GstFlowReturn flow) {
+                post([this, from, flow] { refused(from, flow); });
+              },
               [this](std::string sentence) {
                 post([this, failure = Failure{Reason::decoder_failed, std::move(sentence)}] {
                   announcer_.warn(failure);
@@ -345,7 +347,9 @@ void Supervisor::end() {
 /// No connection can help against what downstream does. It has reported its own errors, so this one
 /// comes second, as GStreamer's sources do it; EOS is how downstream says that it has enough, and
 /// is what it gets, so that sinks can tell the application.
-void Supervisor::refused(GstFlowReturn flow) {
+void Supervisor::refused(Generation from, GstFlowReturn flow) {
+  // Frames on their way into a stop, or out of a connection that is lost, say nothing.
+  if (from != policy_.generation() || !policy_.is_open()) return;
   if (flow == GST_FLOW_EOS) {
     GST_INFO_OBJECT(bin_, "downstream wants no more");
     end();

@@ -96,7 +96,7 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   void set_limits(const Settings &settings);
   void publish();
   void warn(const Failure &failure);
-  void refused(GstFlowReturn flow);
+  void refused(Generation from, GstFlowReturn flow);
   void end();
   void give_up(Reason reason, const ElementError &error);
   void given_up(const Failure &failure);

@@ -229,9 +229,11 @@ GstFlowReturn DecoderStage::decode(Generation from, BufferPtr buffer,
   if (result == GST_FLOW_OK || result == GST_FLOW_FLUSHING) return result;
 
   const auto decoded = adopt(gst_element_get_static_pad(decoder_.get(), "src"));
-  const auto beyond = gst_pad_get_last_flow_return(decoded.get());
+  // EOS is remembered of drain(), too, until the next frame; only then it is not what came back.
+  const auto last = gst_pad_get_last_flow_return(decoded.get());
+  const auto beyond = last == GST_FLOW_EOS && result != GST_FLOW_EOS ? GST_FLOW_OK : last;
   if (beyond != GST_FLOW_OK && beyond != GST_FLOW_FLUSHING) {
-    callbacks_.refused(beyond);
+    callbacks_.refused(from, beyond);
   } else {
     decoder_failed();
     callbacks_.failure(from, failure_of(Reason::decoder_failed));

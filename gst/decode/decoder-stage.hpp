@@ -47,8 +47,8 @@ class DecoderStage {
   struct Callbacks {
     std::function<void(Generation)> first_frame;
     std::function<void(Generation, Failure)> failure;
-    /// Downstream refuses data for good; the reason is a flow return.
-    std::function<void(GstFlowReturn)> refused;
+    /// Downstream refuses data of this connection for good; the reason is a flow return.
+    std::function<void(Generation, GstFlowReturn)> refused;
     /// Decoding goes on with another kind of decoder; the sentence says so.
     std::function<void(std::string)> fallback;
     /// Takes a decoder that has left the bin and must be set to NULL, which may take long.

@@ -84,6 +84,11 @@ class ReconnectPolicy {
   std::optional<Time> deadline() const;
 
   Status status() const { return status_; }
+  /// There is a connection, or one is being made.
+  bool is_open() const {
+    return status_ == Status::connecting || status_ == Status::waiting_first_frame ||
+           status_ == Status::streaming;
+  }
   Generation generation() const { return generation_; }
   Reason reason() const { return reason_; }      ///< of the latest loss
   unsigned retries() const { return retries_; }  ///< attempts in this outage beyond the first
@@ -101,11 +106,6 @@ class ReconnectPolicy {
   std::optional<Time> outage_end() const;
   bool is_exhausted(Time now) const;
   std::optional<Time> frame_deadline() const;
-  bool is_open() const {
-    return status_ == Status::connecting || status_ == Status::waiting_first_frame ||
-           status_ == Status::streaming;
-  }
-
   Limits limits_;
   std::mt19937 random_;
   Status status_ = Status::stopped;

@@ -45,18 +45,18 @@ struct Fixture {
   unsigned failures = 0;
   std::string sentence;
   std::vector<std::string> fallbacks;
-  DecoderStage stage{
-      bin.get(),
-      source,
-      {[](Generation) {},
-       [this](Generation, cudacam::Failure failure) {
-         failures++;
-         sentence = failure.sentence;
-       },
-       [](GstFlowReturn) {}, [this](std::string text) { fallbacks.push_back(std::move(text)); },
-       [](cudacam::ObjectPtr<GstElement> decoder) {
-         gst_element_set_state(decoder.get(), GST_STATE_NULL);
-       }}};
+  DecoderStage stage{bin.get(),
+                     source,
+                     {[](Generation) {},
+                      [this](Generation, cudacam::Failure failure) {
+                        failures++;
+                        sentence = failure.sentence;
+                      },
+                      [](Generation, GstFlowReturn) {},
+                      [this](std::string text) { fallbacks.push_back(std::move(text)); },
+                      [](cudacam::ObjectPtr<GstElement> decoder) {
+                        gst_element_set_state(decoder.get(), GST_STATE_NULL);
+                      }}};
 };
 
 }  // namespace

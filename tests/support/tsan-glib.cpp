@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Tells ThreadSanitizer of GLib's mutexes, for tests that are built with it.
+/// Tells ThreadSanitizer of GLib's mutexes and of objects' references, for tests that are built
+/// with it.
 ///
 /// GMutex and GCond are made of futexes, and GLib and GStreamer are not instrumented:
 /// ThreadSanitizer does not see what they order, and calls it a race when a queue hands a query or
 /// a buffer to another thread. These functions are found before GLib's own, do what those do, and
-/// say so. GRecMutex and GRWLock are made of pthread's, which ThreadSanitizer knows.
+/// say so. GRecMutex and GRWLock are made of pthread's, which ThreadSanitizer knows. Who gives up
+/// the last reference to an object ends it after all who gave up theirs before.
 #include <dlfcn.h>
-#include <glib.h>
+#include <glib-object.h>
 #include <sanitizer/tsan_interface.h>
 
 #define CUDACAM_INTERPOSED extern "C" __attribute__((visibility("default")))
@@ -52,4 +54,11 @@ CUDACAM_INTERPOSED gboolean g_cond_wait_until(GCond *cond, GMutex *mutex, gint64
   const auto woken = real(cond, mutex, end_time);
   __tsan_acquire(mutex);
   return woken;
+}
+
+CUDACAM_INTERPOSED void g_object_unref(gpointer object) {
+  static auto *const real = glib(&g_object_unref, "g_object_unref");
+  __tsan_release(object);
+  __tsan_acquire(object);
+  real(object);
 }
