@@ -200,7 +200,11 @@ void check_each_point(GstState target) {
   fail_unless(connections.seen() > 2 * points(bench, camera).size());
   settle();
   fail_unless_equals_uint64(bench.eos, 0);
-  fail_unless_equals_uint64(bench.checker.bad(), 0);
+  // PAUSED keeps the stream. A stop ends it, and the next one's first frame is compared with
+  // nothing: cameras that serve both for a moment may take their frames in any order.
+  const auto &checker = bench.checker;
+  const auto bad = target == GST_STATE_PAUSED ? checker.bad() : checker.bad() - checker.stale();
+  fail_unless(bad == 0, "%s", bad ? checker.explanations()[0].c_str() : "");
   fail_unless(bench.errors.empty(), "%s", bench.errors.empty() ? "" : bench.errors[0].c_str());
 }
 
