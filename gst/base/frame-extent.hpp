@@ -9,6 +9,9 @@
 
 namespace cudacam {
 
+/// What a frame is refused with for which one of the questions below is answered by no.
+inline constexpr const char *kNotItsCaps = "the frame is not what its caps say";
+
 /// Whether a frame can be one of `picture`: a decoder's may be larger than the picture in it.
 inline bool holds_picture(const GstVideoMeta &meta, const GstVideoInfo &picture) {
   return meta.format == GST_VIDEO_INFO_FORMAT(&picture) &&

@@ -23,8 +23,6 @@ GstCudaContext *context_of(GstBuffer *buffer) {
   return context;
 }
 
-constexpr const char *kOther = "the frame is not what its caps say";
-
 }  // namespace
 
 MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlags access,
@@ -38,7 +36,7 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
     if (!meta) layout = &GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(buffer, 0))->info;
   }
   if (!(meta ? holds_picture(*meta, info) : holds_picture(*layout, info)))
-    throw std::runtime_error(kOther);
+    throw std::runtime_error(kNotItsCaps);
   // Memory that cannot be mapped GStreamer replaces, in the buffer, by a copy.
   MemoryPtr memory(gst_buffer_get_memory(buffer, 0));
   const bool mapped = gst_video_frame_map(&frame_, layout, buffer, access);
@@ -50,7 +48,7 @@ MappedFrame::MappedFrame(const GstVideoInfo &info, GstBuffer *buffer, GstMapFlag
   }
   if (mapped) gst_video_frame_unmap(&frame_);
   if (replaced) gst_buffer_replace_memory(buffer, 0, memory.release());
-  if (mapped && !whole) throw std::runtime_error(kOther);
+  if (mapped && !whole) throw std::runtime_error(kNotItsCaps);
   if (context_) {
     // GStreamer says only that it failed: asks the driver for something, in case it is gone.
     const ContextScope scope(context_);

@@ -23,7 +23,6 @@ static void gst_cuda_cam_slot_pool_class_init(GstCudaCamSlotPoolClass *klass) {
 namespace cudacam {
 namespace {
 
-constexpr const char *kOther = "the frame is not what its caps say";
 constexpr gsize kAlignment = 64;  // a cache line, and what the widest vector instructions want
 
 class SystemSlots : public SlotSource {
@@ -56,7 +55,7 @@ class SystemBackend : public Backend {
   bool takes(GstBuffer *slot) const override { return !Store::fence(slot); }
   void copy(const GstVideoInfo &info, GstBuffer *source, GstBuffer *slot) override {
     const auto *meta = gst_buffer_get_video_meta(source);
-    if (meta && !holds_picture(*meta, info)) throw std::runtime_error(kOther);
+    if (meta && !holds_picture(*meta, info)) throw std::runtime_error(kNotItsCaps);
     GstVideoFrame from, to;
     if (!gst_video_frame_map(&from, &info, source, GST_MAP_READ))
       throw std::runtime_error("the frame cannot be mapped for reading");
@@ -65,7 +64,7 @@ class SystemBackend : public Backend {
     const bool copied = mapped && gst_video_frame_copy(&to, &from);
     if (mapped) gst_video_frame_unmap(&to);
     gst_video_frame_unmap(&from);
-    if (!whole) throw std::runtime_error(kOther);
+    if (!whole) throw std::runtime_error(kNotItsCaps);
     if (!copied) throw std::runtime_error("the frame cannot be copied into a slot");
   }
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What an application and its pipeline ask of a source, at moments at which there is no camera.
-#include <atomic>
 #include <memory>
 
 #include "camera-bench.hpp"
+#include "pad-block.hpp"
 #include "teardown-hold.hpp"
 #include "test-camera.hpp"
 #include "wait-until.hpp"
@@ -13,6 +13,7 @@
 using cudacam::adopt;
 using cudacam::test::at;
 using cudacam::test::CameraBench;
+using cudacam::test::PadBlock;
 using cudacam::test::TeardownHold;
 using cudacam::test::TestCamera;
 
@@ -254,16 +255,8 @@ GST_START_TEST(a_blocked_downstream_delays_first_frames_without_blame) {
   CameraBench bench(at(camera));
   bench.play();
   bench.wait_connection(1);
-  std::atomic<bool> blocked{false};
-  const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
-  const auto probe = gst_pad_add_probe(
-      pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
-      [](GstPad *, GstPadProbeInfo *, gpointer flag) {
-        *static_cast<std::atomic<bool> *>(flag) = true;
-        return GST_PAD_PROBE_OK;
-      },
-      &blocked, nullptr);
-  bench.wait("the block", [&](const auto &) { return blocked.load(); });
+  PadBlock block(bench.camera(), "src");
+  bench.wait("the block", [&](const auto &) { return block.reached(); });
   g_object_set(bench.camera(), "location", other.url().c_str(), nullptr);
   g_signal_emit_by_name(bench.camera(), "reconnect");
   bench.wait_status("connecting", "requested");
@@ -278,7 +271,7 @@ GST_START_TEST(a_blocked_downstream_delays_first_frames_without_blame) {
   fail_unless_equals_uint64(bench.statistic<guint64>("attempts"), attempts);
   g_object_set(bench.camera(), "connect-timeout", 3600 * GST_SECOND, "first-frame-timeout",
                3600 * GST_SECOND, nullptr);
-  gst_pad_remove_probe(pad.get(), probe);
+  block.let_go();
   bench.wait_connection(2);
   bench.set_state(GST_STATE_NULL);
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "camera-bench.hpp"
+#include "pad-block.hpp"
 #include "teardown-hold.hpp"
 #include "test-camera.hpp"
 #include "test-certificate.hpp"
@@ -16,6 +17,7 @@
 using cudacam::adopt;
 using cudacam::test::at;
 using cudacam::test::CameraBench;
+using cudacam::test::PadBlock;
 using cudacam::test::TeardownHold;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
@@ -231,16 +233,8 @@ GST_START_TEST(a_loss_is_told_while_its_connection_hangs) {
   TeardownHold hold(bench);
   bench.play();
   bench.wait_connection(1);
-  std::atomic<bool> blocked{false};
-  const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
-  const auto probe = gst_pad_add_probe(
-      pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
-      [](GstPad *, GstPadProbeInfo *, gpointer flag) {
-        *static_cast<std::atomic<bool> *>(flag) = true;
-        return GST_PAD_PROBE_OK;
-      },
-      &blocked, nullptr);
-  bench.wait("the block", [&](const auto &) { return blocked.load(); });
+  PadBlock block(bench.camera(), "src");
+  bench.wait("the block", [&](const auto &) { return block.reached(); });
   const auto connection = adopt(gst_bin_get_by_name(GST_BIN(bench.camera()), "connection-1"));
   g_signal_emit_by_name(bench.camera(), "reconnect");
   bench.wait("its being closed", [&](const auto &) {
@@ -249,7 +243,7 @@ GST_START_TEST(a_loss_is_told_while_its_connection_hangs) {
     GST_OBJECT_LOCK(locked.get());
     return GST_STATE_TARGET(locked.get()) == GST_STATE_NULL;
   });
-  gst_pad_remove_probe(pad.get(), probe);
+  block.let_go();
   bench.wait("the connection that hangs", [&](const auto &) { return hold.held() == 1; });
   bench.wait("the loss", [](const auto &it) { return it.losses == 1; });
   hold.let_go();

@@ -5,48 +5,20 @@
 #include <atomic>
 
 #include "camera-bench.hpp"
+#include "request-hook.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
-#include <gst/rtsp/gstrtspmessage.h>
 
 using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::Output;
+using cudacam::test::RequestHook;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
 namespace {
-
-/// Restarts the camera in the middle of the next handshake that it is armed for.
-class HandshakeBreaker {
- public:
-  HandshakeBreaker(CameraBench &bench, TestCamera &camera) : camera_(camera) {
-    g_signal_connect(bench.pipeline(), "deep-element-added", G_CALLBACK(on_element), this);
-  }
-  void arm() { armed_ = true; }
-  bool done() const { return !armed_; }
-
- private:
-  static void on_element(GstBin *, GstBin *, GstElement *element, HandshakeBreaker *self) {
-    if (g_signal_lookup("before-send", G_OBJECT_TYPE(element)))
-      g_signal_connect(element, "before-send", G_CALLBACK(before_send), self);
-  }
-  static gboolean before_send(GstElement *, GstRTSPMessage *message, HandshakeBreaker *self) {
-    GstRTSPMethod method = GST_RTSP_INVALID;
-    if (message->type == GST_RTSP_MESSAGE_REQUEST)
-      gst_rtsp_message_parse_request(message, &method, nullptr, nullptr);
-    if (method == GST_RTSP_SETUP && self->armed_.exchange(false)) {
-      self->camera_.stop();
-      self->camera_.start();
-    }
-    return TRUE;
-  }
-
-  TestCamera &camera_;
-  std::atomic<bool> armed_{false};
-};
 
 struct Case {
   std::string name;
@@ -68,7 +40,13 @@ void check_matrix(const std::string &transport) {
   CameraBench bench(at(camera) + "protocols=" + transport +
                     " latency=50 teardown-timeout=300000000" +
                     (exact ? "" : " stall-timeout=2000000000"));
-  HandshakeBreaker breaker(bench, camera);
+  // Restarts the camera in the middle of the next handshake that it is armed for.
+  std::atomic<bool> armed{false};
+  const RequestHook breaker(bench, [&](GstRTSPMethod method) {
+    if (method != GST_RTSP_SETUP || !armed.exchange(false)) return;
+    camera.stop();
+    camera.start();
+  });
   const auto cut = [&] { camera.close_connections(); };
   const auto refused_with = [&](unsigned status, const char *reason) {
     return Case{std::to_string(status),
@@ -106,7 +84,7 @@ void check_matrix(const std::string &transport) {
        "", [&] { camera.set_first_keyframe_delay(std::chrono::milliseconds(0)); }},
       {"restart during the handshake",
        [&] {
-         breaker.arm();
+         armed = true;
          cut();
        },
        ""},
@@ -194,7 +172,7 @@ void check_matrix(const std::string &transport) {
       fail_unless(bench.statistic<guint64>("outages") == before + 1, "%s", it.name.c_str());
     }
   }
-  fail_unless(breaker.done());
+  fail_unless(!armed);
   fail_unless_equals_uint64(bench.statistic<guint64>("decoders"),
                             5);  // the codec changed four times
   bench.set_state(GST_STATE_NULL);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// State changes of cudacamsrc at every point of a camera's life.
 #include <algorithm>
-#include <atomic>
 #include <random>
 #include <thread>
 
 #include "camera-bench.hpp"
+#include "pad-block.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
@@ -16,6 +16,7 @@ using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::count_entries;
 using cudacam::test::DebugLog;
+using cudacam::test::PadBlock;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
@@ -103,18 +104,10 @@ GST_END_TEST
 GST_START_TEST(null_is_bounded_while_downstream_blocks) {
   TestCamera camera;
   CameraBench bench(at(camera));
-  const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
   bench.play();
   bench.wait_frames(1);
-  std::atomic<bool> blocked{false};
-  gst_pad_add_probe(
-      pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
-      [](GstPad *, GstPadProbeInfo *, gpointer flag) {
-        *static_cast<std::atomic<bool> *>(flag) = true;
-        return GST_PAD_PROBE_OK;
-      },
-      &blocked, nullptr);
-  bench.wait("the block", [&](const auto &) { return blocked.load(); });
+  PadBlock block(bench.camera(), "src");
+  bench.wait("the block", [&](const auto &) { return block.reached(); });
   bench.set_state(GST_STATE_NULL);  // the test's own timeout is the bound
 }
 GST_END_TEST
@@ -151,16 +144,8 @@ GST_START_TEST(a_blocked_downstream_is_no_stall) {
     CameraBench bench(at(camera) + timer + "=1000000000");
     bench.play();
     bench.wait_frames(1);
-    const auto pad = adopt(gst_element_get_static_pad(bench.camera(), "src"));
-    std::atomic<bool> blocked{false};
-    const auto probe = gst_pad_add_probe(
-        pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
-        [](GstPad *, GstPadProbeInfo *, gpointer flag) {
-          *static_cast<std::atomic<bool> *>(flag) = true;
-          return GST_PAD_PROBE_OK;
-        },
-        &blocked, nullptr);
-    bench.wait("the block", [&](const auto &) { return blocked.load(); });
+    PadBlock block(bench.camera(), "src");
+    bench.wait("the block", [&](const auto &) { return block.reached(); });
     // On a slow machine there may have been silences before.
     const auto outages = bench.statistic<guint64>("outages");
     const auto excused = [&log] {
@@ -176,7 +161,7 @@ GST_START_TEST(a_blocked_downstream_is_no_stall) {
     });
     fail_unless_equals_uint64(bench.statistic<guint64>("outages"), outages);
     fail_unless(bench.statistic<std::string>("status") == "streaming");
-    gst_pad_remove_probe(pad.get(), probe);
+    block.let_go();
     bench.wait_frames(3);
     bench.set_state(GST_STATE_NULL);
   }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// The query that tells what is outstanding.
 #include <algorithm>
-#include <future>
 #include <vector>
 
 #include "lease-bench.hpp"
+#include "pad-block.hpp"
+#include "support/wait-until.hpp"
 
 using namespace cudacam::test;
 using cudacam::QueryPtr;
@@ -89,20 +90,12 @@ GST_END_TEST
 GST_START_TEST(frames_in_queues_are_told_by_the_pool_alone) {
   LeaseBench bench("cudacampool slots=8 ! queue ! queue name=stuck ! cudacamsink");
   auto *stuck = gst_bin_get_by_name(GST_BIN(bench.harness()->element), "stuck");
-  auto *pad = gst_element_get_static_pad(stuck, "src");
   bench.push(1);
   auto lease = bench.acquire("reader", kLong);
   bench.drain(0);
-  std::promise<void> blocked;
-  const auto probe = gst_pad_add_probe(
-      pad, GstPadProbeType(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
-      [](GstPad *, GstPadProbeInfo *, gpointer promise) {
-        static_cast<std::promise<void> *>(promise)->set_value();
-        return GST_PAD_PROBE_OK;
-      },
-      &blocked, nullptr);
+  PadBlock block(stuck, "src");
   for (guint8 i = 2; i < 5; ++i) bench.push(i);
-  blocked.get_future().wait();
+  wait_until([&] { return block.reached(); }, "the block");
   // The query passes the queues, it does not stand in line behind the frames.
   const auto query = ask(bench.sink());
   const auto leases = entries(query.get(), "cudacamsink");
@@ -111,8 +104,7 @@ GST_START_TEST(frames_in_queues_are_told_by_the_pool_alone) {
   fail_unless_equals_int(slots.size(), 4);  // the leased one and those on their way
   const auto of_lease = [&](const auto &slot) { return slot.memory == leases[0].memory; };
   fail_unless_equals_int(std::count_if(slots.begin(), slots.end(), of_lease), 1);
-  gst_pad_remove_probe(pad, probe);
-  gst_object_unref(pad);
+  block.let_go();
   gst_object_unref(stuck);
   while (number(bench.sink(), "frames") < 4) std::this_thread::yield();
   lease.reset();

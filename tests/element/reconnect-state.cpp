@@ -7,6 +7,7 @@
 #include "base/ptr.hpp"
 #include "gstcudacam.h"
 #include "mjpeg-server.hpp"
+#include "pad-block.hpp"
 #include "restart-bench.hpp"
 #include "support/statistics.hpp"
 #include "test-camera.hpp"
@@ -16,6 +17,7 @@
 using cudacam::ObjectPtr;
 using cudacam::test::MjpegServer;
 using cudacam::test::number;
+using cudacam::test::PadBlock;
 using cudacam::test::RestartBench;
 using cudacam::test::TestCamera;
 using cudacam::test::VideoFile;
@@ -158,20 +160,12 @@ GST_START_TEST(a_blocked_branch_does_not_block_the_restart) {
       "videotestsrc name=source is-live=true ! video/x-raw,width=16,height=16 ! tee name=t "
       "t. ! queue max-size-buffers=1 ! fakesink name=blocked async=false t. ! cudacampool");
   const auto blocked = bench.get("blocked");
-  const auto pad = cudacam::adopt(gst_element_get_static_pad(blocked.get(), "sink"));
-  std::atomic<bool> stuck{false};
-  const auto probe = gst_pad_add_probe(
-      pad.get(), GstPadProbeType(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
-      [](GstPad *, GstPadProbeInfo *, gpointer flag) {
-        static_cast<std::atomic<bool> *>(flag)->store(true);
-        return GST_PAD_PROBE_OK;
-      },
-      &stuck, nullptr);
+  PadBlock block(blocked.get(), "sink");
   bench.play();
-  bench.wait("the branch", [&](const auto &) { return stuck.load(); });
+  bench.wait("the branch", [&](const auto &) { return block.reached(); });
   fail_unless(bench.reconnect());
   bench.wait("restart", [](const auto &it) { return it.connections >= 2; });
-  gst_pad_remove_probe(pad.get(), probe);
+  block.let_go();
   bench.wait_connection(2);
 }
 GST_END_TEST

@@ -5,7 +5,6 @@
 #include <sched.h>
 
 #include <atomic>
-#include <list>
 #include <stdexcept>
 
 #include "base/ptr.hpp"
@@ -15,6 +14,7 @@
 #include "command-loop.hpp"
 #include "held-port.hpp"
 #include "live-feed.hpp"
+#include "live-media.hpp"
 #include "rtsp-clients.hpp"
 
 namespace cudacam::test {
@@ -30,23 +30,6 @@ std::string url_host(const std::string &address) {
 }
 
 }  // namespace
-
-// A reference that does not keep its GstRTSPMedia alive, with an address of its own as GWeakRef
-// asks.
-class WeakMedia {
- public:
-  explicit WeakMedia(GstRTSPMedia *media) { g_weak_ref_init(&ref_, media); }
-  ~WeakMedia() { g_weak_ref_clear(&ref_); }
-  WeakMedia(const WeakMedia &) = delete;
-  WeakMedia &operator=(const WeakMedia &) = delete;
-
-  ObjectPtr<GstRTSPMedia> get() {
-    return adopt(static_cast<GstRTSPMedia *>(g_weak_ref_get(&ref_)));
-  }
-
- private:
-  GWeakRef ref_;
-};
 
 // Everything but `feed_`, `port_` and what is constant belongs to the loop's thread. GstRTSPServer
 // runs its clients there too (a thread pool without threads), so a command never meets a request
@@ -83,8 +66,6 @@ class TestCamera::Impl {
   ObjectPtr<GstRTSPServer> make_server();
   void mount();
   void apply_auth();
-  template <typename Function>
-  void for_each_media(Function function);
 
   TestCameraOptions options_;
   const std::string host_;
@@ -96,7 +77,7 @@ class TestCamera::Impl {
   ObjectPtr<GstRTSPServer> server_;        // while listening
   std::unique_ptr<ClosedClients> closed_;  // while listening
   GSource *listener_ = nullptr;            // while listening
-  std::list<WeakMedia> media_;
+  LiveMedia media_;
   std::optional<uint32_t> highest_at_close_;
   unsigned refusal_ = 0;
   std::optional<CameraRequest> last_request_;  // to be answered before it freezes
@@ -197,12 +178,12 @@ void TestCamera::Impl::set_resolution(int width, int height) {
   check_camera_options(wanted);
   options_.width = width;
   options_.height = height;
-  for_each_media([this](GstElement *bin) { change_media_size(bin, options_); });
+  media_.for_each_bin([this](GstElement *bin) { change_media_size(bin, options_); });
   mount();
 }
 
 void TestCamera::Impl::send_eos() {
-  for_each_media(end_media);
+  media_.for_each_bin(end_media);
   mount();
 }
 
@@ -283,21 +264,7 @@ void TestCamera::Impl::on_media(GstRTSPMediaFactory *, GstRTSPMedia *media, gpoi
   impl->feed_.begin(g_get_real_time() / 1000);
   const auto bin = adopt(gst_rtsp_media_get_element(media));
   attach_to_feed(bin.get(), &impl->feed_, impl->options_);
-  impl->media_.emplace_back(media);
-}
-
-template <typename Function>
-void TestCamera::Impl::for_each_media(Function function) {
-  for (auto item = media_.begin(); item != media_.end();) {
-    const auto media = item->get();
-    if (!media) {
-      item = media_.erase(item);
-      continue;
-    }
-    const auto bin = adopt(gst_rtsp_media_get_element(media.get()));
-    function(bin.get());
-    ++item;
-  }
+  impl->media_.add(media);
 }
 
 TestCamera::TestCamera(TestCameraOptions options) {
