@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What a user gets to see when a camera cannot be had, and what nobody may see.
+#include <atomic>
+
 #include "camera-bench.hpp"
+#include "pad-block.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
 
+using cudacam::adopt;
 using cudacam::test::at;
 using cudacam::test::CameraBench;
 using cudacam::test::CameraCodec;
 using cudacam::test::DebugLog;
+using cudacam::test::PadBlock;
 using cudacam::test::TestCamera;
 using cudacam::test::TestCameraOptions;
 
@@ -256,6 +261,44 @@ GST_START_TEST(an_eos_from_downstream_stops_without_an_error) {
 }
 GST_END_TEST
 
+/// A frame of a connection that is lost, or was, says nothing of what downstream wants of later
+/// ones.
+GST_START_TEST(an_eos_for_a_frame_of_an_old_connection_means_nothing) {
+  for (const char *next : {"closing", "connecting"}) {
+    TestCamera camera, other;  // one that is not held up by the client that does not read
+    const bool hangs = std::string(next) == "connecting";
+    CameraBench bench(at(camera) + "teardown-timeout=" + (hangs ? "300000000" : "60000000000"));
+    bench.play();
+    bench.wait_connection(1);
+    const auto sink = adopt(gst_bin_get_by_name(GST_BIN(bench.pipeline()), "sink"));
+    const auto input = adopt(gst_element_get_static_pad(sink.get(), "sink"));
+    std::atomic<bool> wanted{true};
+    gst_pad_add_probe(
+        input.get(), GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad *, GstPadProbeInfo *info, gpointer flag) {
+          if (static_cast<std::atomic<bool> *>(flag)->exchange(true)) return GST_PAD_PROBE_OK;
+          gst_buffer_unref(GST_PAD_PROBE_INFO_BUFFER(info));
+          GST_PAD_PROBE_INFO_FLOW_RETURN(info) = GST_FLOW_EOS;
+          return GST_PAD_PROBE_HANDLED;
+        },
+        &wanted, nullptr);
+    PadBlock block(bench.camera(), "src");
+    bench.wait("the block", [&](const auto &) { return block.reached(); });
+    g_object_set(bench.camera(), "location", other.url().c_str(), nullptr);
+    g_signal_emit_by_name(bench.camera(), "reconnect");
+    bench.wait_status(next, "requested");
+    wanted = false;
+    block.let_go();
+    bench.wait_connection(2);
+    fail_unless(wanted);
+    bench.wait_frames(3);
+    bench.set_state(GST_STATE_NULL);
+    fail_unless_equals_uint64(bench.eos, 0);
+    fail_unless(bench.errors.empty());
+  }
+}
+GST_END_TEST
+
 /// Through every kind of trouble: not in messages, statistics, properties or our log.
 GST_START_TEST(password_is_nowhere) {
   DebugLog log;
@@ -329,6 +372,7 @@ static Suite *cudacamsrc_trouble_suite() {
   tcase_add_test(tests, errors_of_what_was_given_up_stay_inside);
   tcase_add_test(tests, an_error_from_downstream_ends_it);
   tcase_add_test(tests, an_eos_from_downstream_stops_without_an_error);
+  tcase_add_test(tests, an_eos_for_a_frame_of_an_old_connection_means_nothing);
   tcase_add_test(tests, password_is_nowhere);
   tcase_add_test(tests, password_is_redacted_in_any_text);
   return suite;

@@ -11,6 +11,44 @@ using cudacam::DecoderStage;
 using cudacam::Generation;
 using cudacam::Reason;
 
+// Makes a frame of each picture, until it is worn out: then none.
+struct WearingDecoder {
+  GstElement parent;
+};
+struct WearingDecoderClass {
+  GstElementClass parent;
+};
+static GType wearing_decoder_get_type();
+G_DEFINE_TYPE(WearingDecoder, wearing_decoder, GST_TYPE_ELEMENT)
+
+static GstStaticPadTemplate wearing_sink =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-h264"));
+static GstStaticPadTemplate wearing_src =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+static bool worn_out = false;
+
+static GstFlowReturn wearing_decoder_chain(GstPad *, GstObject *element, GstBuffer *raw) {
+  BufferPtr picture(raw);
+  if (worn_out) return GST_FLOW_ERROR;
+  const auto output = adopt(gst_element_get_static_pad(GST_ELEMENT(element), "src"));
+  return gst_pad_push(output.get(), picture.release());
+}
+
+static void wearing_decoder_init(WearingDecoder *self) {
+  auto *input = gst_pad_new_from_static_template(&wearing_sink, "sink");
+  gst_pad_set_chain_function(input, wearing_decoder_chain);
+  gst_element_add_pad(GST_ELEMENT(self), input);
+  gst_element_add_pad(GST_ELEMENT(self), gst_pad_new_from_static_template(&wearing_src, "src"));
+}
+
+static void wearing_decoder_class_init(WearingDecoderClass *klass) {
+  auto *element = GST_ELEMENT_CLASS(klass);
+  gst_element_class_add_static_pad_template(element, &wearing_sink);
+  gst_element_class_add_static_pad_template(element, &wearing_src);
+  gst_element_class_set_static_metadata(element, "Wearing decoder", "Codec/Decoder/Video",
+                                        "Works for a while", "gst-cudacam");
+}
+
 namespace {
 
 /// A stage in a bin of its own, downstream of nothing.
@@ -43,6 +81,7 @@ struct Fixture {
     return pad;
   }();
   unsigned failures = 0;
+  std::vector<GstFlowReturn> refusals;
   std::string sentence;
   std::vector<std::string> fallbacks;
   DecoderStage stage{bin.get(),
@@ -52,7 +91,7 @@ struct Fixture {
                         failures++;
                         sentence = failure.sentence;
                       },
-                      [](Generation, GstFlowReturn) {},
+                      [this](Generation, GstFlowReturn flow) { refusals.push_back(flow); },
                       [this](std::string text) { fallbacks.push_back(std::move(text)); },
                       [](cudacam::ObjectPtr<GstElement> decoder) {
                         gst_element_set_state(decoder.get(), GST_STATE_NULL);
@@ -123,6 +162,47 @@ GST_START_TEST(a_missing_decoder_is_a_failure) {
 }
 GST_END_TEST
 
+/// The EOS that drained a decoder at a loss is not downstream's, whatever the decoder does next.
+GST_START_TEST(what_drained_a_decoder_is_no_refusal) {
+  fail_unless(
+      gst_element_register(nullptr, "wearingdec", GST_RANK_NONE, wearing_decoder_get_type()));
+  Fixture f;
+  const auto downstream = cudacam::sink(gst_element_factory_make("fakesink", nullptr));
+  g_object_set(downstream.get(), "async", FALSE, nullptr);
+  gst_element_set_state(downstream.get(), GST_STATE_PLAYING);
+  const auto input = adopt(gst_element_get_static_pad(downstream.get(), "sink"));
+  gst_pad_set_active(f.source, TRUE);
+  fail_unless_equals_int(gst_pad_link(f.source, input.get()), GST_PAD_LINK_OK);
+  f.enter(1, "wearingdec");
+  fail_unless(f.caps_from(1));
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.stage.leave(Reason::stalled);
+  f.enter(2, "wearingdec");
+  fail_unless(f.caps_from(2));
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 1);
+  worn_out = true;
+  fail_unless_equals_int(f.buffer_from(2, true), GST_FLOW_FLUSHING);
+  fail_unless(f.refusals.empty());
+  fail_unless_equals_int(f.failures, 1);
+  worn_out = false;
+  f.stage.leave(Reason::decoder_failed);
+  f.enter(3, "wearingdec");
+  fail_unless(f.caps_from(3));
+  fail_unless_equals_uint64(f.stage.statistics().decoders, 2);
+  // Downstream's own EOS is one.
+  gst_pad_set_chain_function(input.get(), [](GstPad *, GstObject *, GstBuffer *frame) {
+    gst_buffer_unref(frame);
+    return GST_FLOW_EOS;
+  });
+  fail_unless_equals_int(f.buffer_from(3, true), GST_FLOW_FLUSHING);
+  fail_unless_equals_int(f.refusals.size(), 1);
+  fail_unless_equals_int(f.refusals[0], GST_FLOW_EOS);
+  fail_unless_equals_int(f.failures, 1);
+  gst_pad_unlink(f.source, input.get());
+  gst_element_set_state(downstream.get(), GST_STATE_NULL);
+}
+GST_END_TEST
+
 /// No frame of delay for each thread, and no damaged frames.
 GST_START_TEST(decoders_are_set_up_for_a_live_camera) {
   unsigned seen = 0;
@@ -157,6 +237,7 @@ static Suite *decoder_stage_suite() {
   tcase_add_test(tests, a_decoder_without_output_is_not_kept);
   tcase_add_test(tests, a_decoder_that_was_not_fed_is_kept);
   tcase_add_test(tests, a_missing_decoder_is_a_failure);
+  tcase_add_test(tests, what_drained_a_decoder_is_no_refusal);
   tcase_add_test(tests, decoders_are_set_up_for_a_live_camera);
   return suite;
 }
