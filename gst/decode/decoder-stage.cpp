@@ -60,11 +60,6 @@ void DecoderStage::start() {
 
 void DecoderStage::stop() {
   std::unique_lock stream(stream_lock_);
-  {
-    // Who settles later, because a connection hung, may find the element gone.
-    std::lock_guard lock(mutex_);
-    loss_.reset();
-  }
   gst_pad_set_active(feed_.get(), FALSE);
   drop_decoder();
 }
@@ -87,7 +82,13 @@ void DecoderStage::leave(Reason reason, bool end) {
 bool DecoderStage::settle(bool wait) {
   std::unique_lock stream(stream_lock_, std::defer_lock);
   if (wait) {
+    {
+      std::lock_guard lock(mutex_);
+      if (std::exchange(settler_waits_, true)) return true;
+    }
     stream.lock();
+    std::lock_guard lock(mutex_);
+    settler_waits_ = false;
   } else if (!stream.try_lock()) {
     return false;
   }
@@ -348,6 +349,10 @@ void DecoderStage::decoder_failed() {
 }
 
 void DecoderStage::unblock() {
+  {
+    std::lock_guard lock(mutex_);
+    loss_.reset();
+  }
   if (stream_lock_.wait_idle(std::chrono::milliseconds(200))) return;
   GST_DEBUG_OBJECT(bin_, "downstream blocks: flushing it to stop");
   {
