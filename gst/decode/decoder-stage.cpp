@@ -248,6 +248,7 @@ std::optional<Timeline::Duration> DecoderStage::admit(Generation from, bool keyf
                                                       std::optional<Timeline::Duration> time) {
   const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(bin_));
   std::lock_guard lock(mutex_);
+  if (gate_ != from) return std::nullopt;  // lost while the loss before it was told
   bitrate_.add(size, ReconnectPolicy::Clock::now());
   if (needs_keyframe_ && !keyframe) {
     statistics_.skipped++;
@@ -335,7 +336,7 @@ void DecoderStage::drop_decoder() {
   const auto output = adopt(gst_element_get_static_pad(old.get(), "src"));
   gst_pad_remove_probe(output.get(), std::exchange(probe_, 0));
   gst_pad_unlink(feed_.get(), input.get());
-  // Forgets its caps: to a decoder of another codec they would be sent before its own.
+  // Forgets its caps: a decoder of another codec that asks before it is fed would be told them.
   gst_pad_set_active(feed_.get(), FALSE);
   gst_ghost_pad_set_target(GST_GHOST_PAD(source_), nullptr);
   gst_element_set_locked_state(old.get(), TRUE);

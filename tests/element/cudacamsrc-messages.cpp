@@ -106,7 +106,8 @@ GST_END_TEST
 
 GST_START_TEST(streams_start_at_sinks) {
   Alone alone;
-  alone.say(gst_message_new_stream_start(alone.speaker()));
+  gst_element_post_message(GST_ELEMENT(alone.connection()),
+                           gst_message_new_stream_start(alone.connection()));
   fail_if(alone.was_said(GST_MESSAGE_STREAM_START));
 }
 GST_END_TEST

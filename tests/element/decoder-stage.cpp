@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// The gate in front of the kept decoder.
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "decode/decoder-stage.hpp"
 #include "decode/registry.hpp"
 
@@ -11,8 +16,8 @@ using cudacam::DecoderStage;
 using cudacam::Generation;
 using cudacam::Reason;
 
-// Makes a frame of each picture, until it is worn out: then none. Remembers what it was told to
-// decode.
+// Makes a frame of each picture, until it is worn out: then none. Remembers what it was offered and
+// told to decode.
 struct WearingDecoder {
   GstElement parent;
 };
@@ -28,6 +33,7 @@ static GstStaticPadTemplate wearing_src =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 static bool worn_out = false;
 static std::vector<std::string> wearing_caps;
+static std::vector<cudacam::CapsPtr> wearing_offers;
 
 static GstFlowReturn wearing_decoder_chain(GstPad *, GstObject *element, GstBuffer *raw) {
   BufferPtr picture(raw);
@@ -45,6 +51,16 @@ static gboolean wearing_decoder_event(GstPad *pad, GstObject *element, GstEvent 
   return gst_pad_event_default(pad, element, event);
 }
 
+/// As a decoder may that wants to know before it is fed.
+static GstStateChangeReturn wearing_decoder_change_state(GstElement *element,
+                                                         GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
+    const auto input = adopt(gst_element_get_static_pad(element, "sink"));
+    wearing_offers.emplace_back(gst_pad_peer_query_caps(input.get(), nullptr));
+  }
+  return GST_ELEMENT_CLASS(wearing_decoder_parent_class)->change_state(element, transition);
+}
+
 static void wearing_decoder_init(WearingDecoder *self) {
   auto *input = gst_pad_new_from_static_template(&wearing_sink, "sink");
   gst_pad_set_chain_function(input, wearing_decoder_chain);
@@ -55,6 +71,7 @@ static void wearing_decoder_init(WearingDecoder *self) {
 
 static void wearing_decoder_class_init(WearingDecoderClass *klass) {
   auto *element = GST_ELEMENT_CLASS(klass);
+  element->change_state = wearing_decoder_change_state;
   gst_element_class_add_static_pad_template(element, &wearing_sink);
   gst_element_class_add_static_pad_template(element, &wearing_src);
   gst_element_class_set_static_metadata(element, "Wearing decoder", "Codec/Decoder/Video",
@@ -120,8 +137,10 @@ struct Downstream {
     gst_pad_add_probe(
         input.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
         [](GstPad *, GstPadProbeInfo *info, gpointer self) {
-          static_cast<Downstream *>(self)->events.push_back(
-              GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)));
+          const auto type = GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info));
+          auto &downstream = *static_cast<Downstream *>(self);
+          downstream.events.push_back(type);
+          if (type == GST_EVENT_GAP) std::exchange(downstream.on_gap, [] {})();
           return GST_PAD_PROBE_OK;
         },
         this, nullptr);
@@ -136,6 +155,7 @@ struct Downstream {
       cudacam::sink(gst_element_factory_make("fakesink", nullptr))};
   const cudacam::ObjectPtr<GstPad> input{adopt(gst_element_get_static_pad(element.get(), "sink"))};
   std::vector<GstEventType> events;
+  std::function<void()> on_gap = [] {};
 };
 
 }  // namespace
@@ -234,7 +254,7 @@ GST_START_TEST(what_drained_a_decoder_is_no_refusal) {
 }
 GST_END_TEST
 
-/// Not even as the sticky event that the pad in front of it still had.
+/// Neither by an event nor when it asks, from what the pad in front of it had before.
 GST_START_TEST(a_decoder_hears_of_no_codec_but_its_own) {
   Fixture f;
   const Downstream downstream(f.source);
@@ -247,6 +267,32 @@ GST_START_TEST(a_decoder_hears_of_no_codec_but_its_own) {
   fail_unless_equals_int(f.buffer_from(2, true), GST_FLOW_OK);
   const std::vector<std::string> expected{"video/x-h264", "video/x-h265"};
   fail_unless(wearing_caps == expected);
+  const cudacam::CapsPtr own(gst_caps_from_string("video/x-h265"));
+  fail_unless_equals_int(wearing_offers.size(), 2);
+  fail_unless(gst_caps_can_intersect(wearing_offers[1].get(), own.get()));
+}
+GST_END_TEST
+
+/// While its thread tells downstream of the loss before.
+GST_START_TEST(a_connection_that_is_lost_on_its_way_in_does_not_enter) {
+  Fixture f;
+  Downstream downstream(f.source);
+  f.enter(1, "wearingdec");
+  fail_unless(f.caps_from(1));
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.stage.leave(Reason::stalled);
+  f.enter(2, "wearingdec");
+  downstream.on_gap = [&] {
+    f.stage.leave(Reason::stalled);
+    f.enter(3, "wearingdec");
+  };
+  f.buffer_from(2, true);
+  fail_unless_equals_uint64(f.stage.fed(), 1);
+  fail_unless_equals_uint64(f.stage.statistics().frames, 1);
+  // The keyframe was not the next one's.
+  fail_unless(f.caps_from(3));
+  fail_unless_equals_int(f.buffer_from(3, false), GST_FLOW_OK);
+  fail_unless_equals_uint64(f.stage.statistics().skipped, 1);
 }
 GST_END_TEST
 
@@ -306,6 +352,7 @@ static Suite *decoder_stage_suite() {
   tcase_add_test(tests, a_missing_decoder_is_a_failure);
   tcase_add_test(tests, what_drained_a_decoder_is_no_refusal);
   tcase_add_test(tests, a_decoder_hears_of_no_codec_but_its_own);
+  tcase_add_test(tests, a_connection_that_is_lost_on_its_way_in_does_not_enter);
   tcase_add_test(tests, a_stopping_element_tells_of_no_loss);
   tcase_add_test(tests, decoders_are_set_up_for_a_live_camera);
   return suite;
