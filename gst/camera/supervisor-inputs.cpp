@@ -61,7 +61,6 @@ bool Supervisor::handle_message(GstMessage *message) {
     case GST_MESSAGE_ASYNC_DONE:
     case GST_MESSAGE_CLOCK_PROVIDE:
     case GST_MESSAGE_CLOCK_LOST:
-    case GST_MESSAGE_STREAM_START:
       return !of_decoder;
     default:
       return false;

@@ -104,14 +104,6 @@ GST_START_TEST(a_lost_clock_of_a_connection_is_not_replaced_by_another) {
 }
 GST_END_TEST
 
-GST_START_TEST(streams_start_at_sinks) {
-  Alone alone;
-  gst_element_post_message(GST_ELEMENT(alone.connection()),
-                           gst_message_new_stream_start(alone.connection()));
-  fail_if(alone.was_said(GST_MESSAGE_STREAM_START));
-}
-GST_END_TEST
-
 /// Until it has left the bin, what is given up may say all that a connection says; to those
 /// outside there never was one.
 GST_START_TEST(what_was_given_up_is_as_silent_as_a_connection) {
@@ -142,7 +134,6 @@ static Suite *cudacamsrc_messages_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, a_clock_of_a_connection_is_not_the_element_s);
   tcase_add_test(tests, a_lost_clock_of_a_connection_is_not_replaced_by_another);
-  tcase_add_test(tests, streams_start_at_sinks);
   tcase_add_test(tests, what_was_given_up_is_as_silent_as_a_connection);
   return suite;
 }
