@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What cudacamsink does about readers: revocation, reports, samples, the way to READY.
+#include <pthread.h>
+
 #include <future>
 #include <thread>
 #include <vector>
@@ -33,6 +35,28 @@ class Bus {
  private:
   GstElement *element_;
   GstBus *bus_;
+};
+
+/// While it lives, no thread can be made: nobody has the memory for stacks of this size.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_attr_t huge;
+    pthread_attr_init(&huge);
+    pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+    fail_unless_equals_int(pthread_getattr_default_np(&before_), 0);
+    fail_unless_equals_int(pthread_setattr_default_np(&huge), 0);
+    pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+  }
+  NoThreads(const NoThreads &) = delete;
+  NoThreads &operator=(const NoThreads &) = delete;
+
+ private:
+  pthread_attr_t before_;
 };
 
 void push_camera_event(LeaseBench &bench, guint64 connection, gboolean streaming) {
@@ -131,6 +155,29 @@ GST_START_TEST(without_a_lease_timeout_no_lease_is_overdue) {
   // Lets time pass, in which a watch that is wrong would find the lease overdue.
   fail_unless(!flag(bench.drain(20 * GST_MSECOND), "drained"));
   fail_unless_equals_uint64(holder_number(bench.sink(), "free", "overdue"), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(a_watch_that_cannot_be_made_is_an_error_and_not_the_end_of_the_process) {
+  LeaseBench bench("cudacamsink");
+  Bus bus(bench.sink());
+  {
+    const NoThreads none;
+    g_object_set(bench.sink(), "lease-timeout", kLong, nullptr);
+  }
+  fail_unless(bus.wait(GST_MESSAGE_ERROR) != nullptr);
+  gst_element_set_state(bench.sink(), GST_STATE_READY);
+  {
+    const NoThreads none;
+    fail_unless_equals_int(gst_element_set_state(bench.sink(), GST_STATE_PLAYING),
+                           GST_STATE_CHANGE_FAILURE);
+  }
+  fail_unless(bus.wait(GST_MESSAGE_ERROR) != nullptr);
+  GError *error = nullptr;
+  fail_unless(!bench.acquire("reader", kLong, &error));  // it does not run
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
+  fail_unless_equals_int(gst_element_set_state(bench.sink(), GST_STATE_PLAYING),
+                         GST_STATE_CHANGE_SUCCESS);
 }
 GST_END_TEST
 
@@ -283,6 +330,7 @@ static Suite *lease_control_suite() {
   tcase_add_test(tests, a_lease_timeout_set_later_holds_for_leases_that_are_out);
   tcase_add_test(tests, a_sink_that_is_started_again_watches_its_leases_again);
   tcase_add_test(tests, without_a_lease_timeout_no_lease_is_overdue);
+  tcase_add_test(tests, a_watch_that_cannot_be_made_is_an_error_and_not_the_end_of_the_process);
   tcase_add_test(tests, a_reconnect_drains_if_there_is_time_for_it);
   tcase_add_test(tests, signals_tell_of_frames_and_drains);
   tcase_add_test(tests, signals_tell_of_the_camera);
