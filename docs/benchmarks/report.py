@@ -101,13 +101,27 @@ def files_of(results):
                 for member in packed.getmembers() if member.isfile() and member.name.endswith(wanted)}
 
 
+def why_not(result, before):
+    """'' for what is worth more than the result that is there, if any."""
+    if result.get('result', {}).get('interrupted'):
+        return 'was interrupted'
+    if 'figures' not in result and 'skipped' in result and 'figures' in before:
+        return f'was skipped ({result["skipped"]}), and the figures of {before["machine"]["date"]} stay'
+    return ''
+
+
 def take(results, target):
     """Adds them to the folder `target`."""
     files = files_of(results)
     found = {name: json.loads(text) for name, text in files.items() if name.endswith('.json')}
+    there = load(target) if target.is_dir() else {}
+    for name in list(found):
+        reason = why_not(found[name], there.get(pathlib.Path(name).stem, {}))
+        if reason:
+            print(f'{name} is not taken: it {reason}.')
+            del found[name], files[name]
     if not found:
         sys.exit(f'{results} holds no results.')
-    there = load(target) if target.is_dir() else {}
     for name, result in found.items():
         for other in there.values():
             if not same_machine(result['machine'], other['machine']):

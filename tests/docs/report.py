@@ -67,6 +67,34 @@ def results_of_parts_add_up():
         assert 'holds no results' in refused(folder / 'nothing', target)
 
 
+def what_was_not_measured_replaces_no_measurement():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+
+        def take(name, **result):
+            (folder / 'found').mkdir(exist_ok=True)
+            (folder / f'found/{name}.json').write_text(json.dumps({'machine': machine('2026-01-01'), **result}))
+            report.take(folder / 'found', folder / 'taken')
+            shutil.rmtree(folder / 'found')
+            return json.loads((folder / f'taken/{name}.json').read_text())
+
+        take('soak-long', kind='run', result={'interrupted': False, 'seconds': 480})
+        take('lease', kind='bench', figures={'median': 1})
+        (folder / 'found').mkdir()
+        cut = {'kind': 'run', 'machine': machine('2026-01-02'), 'result': {'interrupted': True, 'seconds': 3}}
+        (folder / 'found/soak-long.json').write_text(json.dumps(cut))
+        kept = take('lease', kind='bench', figures={'median': 2})
+        assert kept['figures'] == {'median': 2}, kept
+        assert json.loads((folder / 'taken/soak-long.json').read_text())['result']['seconds'] == 480
+        (folder / 'found').mkdir()
+        (folder / 'found/lease.json').write_text(json.dumps(
+            {'kind': 'bench', 'machine': machine('2026-01-02'), 'skipped': 'not built here'}))
+        assert 'holds no results' in refused(folder / 'found', folder / 'taken')
+        assert 'figures' in json.loads((folder / 'taken/lease.json').read_text())
+        # What failed is a finding.
+        assert 'figures' not in take('lease', kind='bench', failed='exit status 1')
+
+
 def folders_of_the_machine_are_refused():
     for command in ('/usr/bin/soak', 'soak --json /tmp/r/run.json', 'soak --json=/run.json', 'soak ~/run.json',
                     'test --results ../results'):
@@ -97,6 +125,7 @@ def shares_are_of_the_same_round():
 
 
 results_of_parts_add_up()
+what_was_not_measured_replaces_no_measurement()
 folders_of_the_machine_are_refused()
 the_tail_of_few_values_is_left_out()
 shares_are_of_the_same_round()
