@@ -27,7 +27,7 @@ from plots import figures, need_gnuplot
 from results import HERE, SIMULATED, folders, load, provenance, section
 
 sys.path.append(str(HERE.parents[1] / 'tests/gpu'))
-from parts import joined, same_machine, same_run  # noqa: E402
+from parts import joined, same_machine, same_run, whole  # noqa: E402
 
 PAGE = HERE.parent / 'benchmarks.md'
 
@@ -107,6 +107,8 @@ def why_not(result, before):
         return 'was interrupted'
     if 'figures' not in result and 'skipped' in result and 'figures' in before:
         return f'was skipped ({result["skipped"]}), and the figures of {before["machine"]["date"]} stay'
+    if result['kind'] == 'tests' and before and not same_run(before, result) and not whole(result):
+        return f'tells of some parts alone, and the tests of {before["machine"]["date"]} stay'
     return ''
 
 

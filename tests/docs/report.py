@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""report.py PROJECT SOAK: docs/benchmarks.md says what the committed results say; and a run of the
-soak is drawn (skipped without gnuplot). SOAK: the command that makes the run."""
+"""report.py PROJECT SOAK: docs/benchmarks.md and report.html say what the committed results say; and a run of the
+soak is drawn (the last two skipped without gnuplot). SOAK: the command that makes the run."""
 import html
 import json
 import pathlib
@@ -40,11 +40,11 @@ def refused(*arguments):
 
 def results_of_parts_add_up():
     """Taken as a folder and packed; never mixed with another machine's."""
-    def write(folder, date, gpu, *rows):
+    def write(folder, date, gpu, *rows, parts=()):
         (folder / 'bench').mkdir(parents=True)
         tests = [{'part': part, 'name': name, 'outcome': outcome} for part, name, outcome in rows]
         (folder / 'tests.json').write_text(json.dumps(
-            {'kind': 'tests', 'machine': machine(date, gpu), 'parts': [], 'tests': tests}))
+            {'kind': 'tests', 'machine': machine(date, gpu), 'parts': parts, 'tests': tests}))
         (folder / 'bench/lease.json').write_text(json.dumps({'kind': 'bench', 'machine': machine(date, gpu)}))
         return folder
 
@@ -61,7 +61,10 @@ def results_of_parts_add_up():
         other = write(folder / '3', '2026-01-01', 'another', ('tests', 'a', 'failed'))
         assert 'another machine' in refused(other, target)
         assert json.loads((target / 'tests.json').read_text()) == tests
-        report.take(write(folder / '4', '2026-01-02', 'G', ('tests', 'c', 'passed')), target)
+        report.take(write(folder / '4', '2026-01-02', 'G', ('bench', 'lease', 'passed'), parts=['bench']), target)
+        assert json.loads((target / 'tests.json').read_text()) == tests
+        assert json.loads((target / 'lease.json').read_text())['machine']['date'].startswith('2026-01-02')
+        report.take(write(folder / '5', '2026-01-03', 'G', ('tests', 'c', 'passed'), parts=['tests']), target)
         assert [row['name'] for row in json.loads((target / 'tests.json').read_text())['tests']] == ['c']
         (folder / 'nothing').mkdir()
         assert 'holds no results' in refused(folder / 'nothing', target)
@@ -132,6 +135,15 @@ shares_are_of_the_same_round()
 if not shutil.which('gnuplot'):
     print('skipped: no gnuplot here')
     sys.exit(SKIPPED)
+
+
+def without_pictures(text):
+    """Versions of gnuplot draw the same in other words."""
+    return re.sub(r'src="data:[^"]*"', '', text)
+
+
+there = (project / 'docs/benchmarks/report.html').read_text(encoding='utf-8')
+assert without_pictures(report.report()) == without_pictures(there), 'report.html is stale: run docs/benchmarks/report.py.'
 with tempfile.TemporaryDirectory() as folder:
     run, page = pathlib.Path(folder) / 'run.json', pathlib.Path(folder) / 'page.html'
     subprocess.run([*soak, '--json', run], check=True)

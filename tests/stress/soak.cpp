@@ -226,6 +226,8 @@ int perform(const Options &options, nlohmann::json machine) {
   finish(options, cameras, report);
   report.add(watch);
 
+  if (machine["simulated"].get<bool>() && !options.cpu)
+    std::printf("simulated, not a measurement\n");
   report.print();
   if (!options.json.empty()) {
     nlohmann::json result = cudacam::test::describe_run("soak", std::move(machine), log);
