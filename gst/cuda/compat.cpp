@@ -56,13 +56,18 @@ CUstream upload_stream(GstMemory *memory) {
   return stream ? gst_cuda_stream_get_handle(stream) : nullptr;
 }
 
+/// Read without the memory's lock, which is not ours to take: a thread in gst_cuda_memory_sync()
+/// has unset the flag and waits yet. It does so with that lock, and whoever reads the frame maps it
+/// first, which takes the lock, too.
 CUstream pending_stream(GstMemory *memory) {
   return GST_MEMORY_FLAG_IS_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC) ? upload_stream(memory)
                                                                             : nullptr;
 }
 
+/// Another branch of a tee may map the memory meanwhile, which changes other flags. An atomic
+/// change undoes none of theirs; if they undo this one, a reader waits for the stream in vain.
 void set_complete(GstMemory *memory) {
-  GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_SYNC);
+  g_atomic_int_and(&GST_MINI_OBJECT_FLAGS(memory), ~guint{GST_CUDA_MEMORY_TRANSFER_NEED_SYNC});
 }
 
 #else
@@ -111,6 +116,7 @@ bool upload_is_due(GstMemory *memory) {
   return GST_MEMORY_FLAG_IS_SET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
 }
 
+/// Without the memory's lock: it is a free slot's, of which nobody else has a reference.
 void forget_upload(GstMemory *memory) {
   GST_MEMORY_FLAG_UNSET(memory, GST_CUDA_MEMORY_TRANSFER_NEED_UPLOAD);
 }

@@ -15,8 +15,10 @@ std::atomic<const CudaFailure *> first_process_error{nullptr};
 /// Errors that leave every context of the process unusable.
 bool poisons_process(CUresult code) {
   switch (static_cast<int>(code)) {
+    case 226:  // CUDA_ERROR_CONTAINED, not in older headers
     case 721:  // CUDA_ERROR_TENSOR_MEMORY_LEAK, from CUDA 12.8 on
     case 810:  // CUDA_ERROR_MPS_CLIENT_TERMINATED, from CUDA 11.8 on
+    case 911:  // CUDA_ERROR_EXTERNAL_DEVICE, not in older headers
     case CUDA_ERROR_ECC_UNCORRECTABLE:
     case CUDA_ERROR_ILLEGAL_ADDRESS:
     case CUDA_ERROR_LAUNCH_TIMEOUT:

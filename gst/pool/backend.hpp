@@ -29,6 +29,8 @@ class Backend {
   virtual ObjectPtr<GstBufferPool> facade(std::shared_ptr<Store> store) const = 0;
   /// Throws std::runtime_error, with the first error, when the device is beyond use.
   virtual void check() const {}
+  /// Whether the end of this may wait for a GPU's work.
+  virtual bool ending_waits() const { return false; }
   /// Whether a frame in a slot, perhaps of another cudacampool, can leave as it is: readers of this
   /// element's frames expect them here.
   virtual bool takes(GstBuffer *slot) const = 0;

@@ -149,6 +149,7 @@ class CudaBackend : public Backend {
   guint64 transfers() const override { return compat::transfers(streams_->producer()); }
   bool stock_readers_wait() const override { return compat::readers_wait_for_memory(); }
   void check() const override { expect_working_process(); }
+  bool ending_waits() const override { return copier_ != nullptr; }  // its kernels are unloaded
 
  private:
   /// What upstream wrote with the CPU goes to the GPU now: the first reader who maps the frame

@@ -50,9 +50,11 @@ void Generations::close() {
     if (store) all.push_back({store, backend});
   }
   if (store) store->supersede();
+  if (backend && backend->ending_waits()) leaving_->run(0, [ended = std::move(backend)] {});
 }
 
 void Generations::settle() const {
+  trim_earlier();  // no frame comes any more that would do it
   leaving_->close();
   leaving_->wait(kLastPatience);
 }

@@ -38,8 +38,8 @@ class Generations {
   void change(std::shared_ptr<Backend> backend, const GstVideoInfo &info, const Wish &wish);
   /// No more frames come; those that are held stay, and as long as they do their store does.
   void close();
-  /// After close(): gives what is being freed a moment, for a stopped element's context may end
-  /// next.
+  /// After close(): frees what nobody holds, and gives what is being freed a moment, for a stopped
+  /// element's context may end next.
   void settle() const;
 
   /// Adds the slots that are missing. Cheap when none is. Returns why some still are, as a clause

@@ -40,6 +40,7 @@ bool Leaving::run_in(unsigned session, gsize bytes, const std::function<void()> 
     const std::lock_guard lock(mutex_);
     if (!open_ || session != session_) return false;
     bytes_ += bytes;  // before anybody who closes looks
+    ++jobs_;
   }
   start(bytes, free);
   return true;
@@ -49,6 +50,7 @@ void Leaving::run(gsize bytes, std::function<void()> free) {
   {
     const std::lock_guard lock(mutex_);
     bytes_ += bytes;
+    ++jobs_;
   }
   start(bytes, std::move(free));
 }
@@ -59,13 +61,14 @@ void Leaving::start(gsize bytes, std::function<void()> free) {
     work = nullptr;  // what it kept goes, too, before all is said to be gone
     const std::lock_guard lock(self->mutex_);
     self->bytes_ -= bytes;
+    --self->jobs_;
     self->changed_.notify_all();
   });
 }
 
 bool Leaving::wait(std::chrono::milliseconds limit) const {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, limit, [this] { return bytes_ == 0; });
+  return changed_.wait_for(lock, limit, [this] { return jobs_ == 0; });
 }
 
 }  // namespace cudacam

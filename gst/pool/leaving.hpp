@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Memory of a GPU is freed where nobody waits for it: the driver waits for all work of the device
-/// first, which may be somebody else's long kernel.
+/// Memory of a GPU is freed, and kernels are unloaded, where nobody waits for it: the driver waits
+/// for all work of the device first, which may be somebody else's long kernel.
 #pragma once
 
 #include <glib.h>
@@ -24,7 +24,7 @@ class Leaving : public std::enable_shared_from_this<Leaving> {
   /// The same as run() while that session lasts; else false, and nothing was done.
   bool run_in(unsigned session, gsize bytes, const std::function<void()> &free);
   gsize bytes() const;
-  /// Runs `free`, which frees so many bytes, on a Background of its own.
+  /// Runs `free`, which frees so many bytes of slots, on a Background of its own.
   void run(gsize bytes, std::function<void()> free);
   /// Whether all is gone before so much time has passed.
   bool wait(std::chrono::milliseconds limit) const;
@@ -35,6 +35,7 @@ class Leaving : public std::enable_shared_from_this<Leaving> {
   mutable std::mutex mutex_;  // guards all below
   mutable std::condition_variable changed_;
   gsize bytes_ = 0;
+  unsigned jobs_ = 0;  // of which some free no slot
   bool open_ = false;
   unsigned session_ = 0;
 };

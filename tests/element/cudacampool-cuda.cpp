@@ -167,6 +167,34 @@ GST_END_TEST
 
 namespace {
 
+/// What may be between the decoder and the slots, and how many frames are copied then.
+struct Between {
+  const char *elements;
+  guint copied;
+};
+
+constexpr Between kBetween[] = {
+    {"queue max-size-buffers=1 ! ", 0},
+    {"capsfilter caps=video/x-raw(memory:CUDAMemory),format=NV12 ! ", 0},
+    {"identity ! queue max-size-buffers=1 ! capsfilter ! ", 0},
+    // tee passes no pool on.
+    {"tee name=t t. ! queue ! fakesink async=false sync=false t. ! queue max-size-buffers=1 ! ",
+     kFrames},
+};
+
+}  // namespace
+
+GST_START_TEST(the_decoder_finds_the_slots_behind_other_elements) {
+  const auto &one = kBetween[__i__];
+  Run run(stream() + "nvh264dec ! " + one.elements + "cudacampool name=pool slots=8" + kCuda);
+  run.play();
+  expect_reference(run.pixels);
+  fail_unless_equals_uint64(number(run.element("pool"), "copied"), one.copied);
+}
+GST_END_TEST
+
+namespace {
+
 /// A stream of the simulated decoder's own test suite.
 struct Stream {
   const char *file;
@@ -281,6 +309,8 @@ static Suite *cudacampool_cuda_suite() {
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, the_decoder_writes_into_the_slots_pixel_exact);
+  tcase_add_loop_test(tests, the_decoder_finds_the_slots_behind_other_elements, 0,
+                      G_N_ELEMENTS(kBetween));
   tcase_add_loop_test(tests, every_stream_is_pixel_exact, 0, G_N_ELEMENTS(kStreams));
   tcase_add_test(tests, cudaupload_writes_into_the_slots);
   tcase_add_test(tests, foreign_cuda_memory_is_copied_once_pixel_exact);

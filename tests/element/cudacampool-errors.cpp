@@ -59,7 +59,7 @@ GST_END_TEST
 /// Those of which cuda.h says that the process is to be started again.
 GST_START_TEST(after_some_errors_no_call_is_made_any_more) {
   const SimulatedDriver driver;
-  constexpr int kCodes[] = {700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 810};
+  constexpr int kCodes[] = {214, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911};
   const auto code = kCodes[__i__ % G_N_ELEMENTS(kCodes)];
   Bench bench("cudacampool camera-name=yard");
   auto copied = bench.foreign(1);
@@ -224,7 +224,7 @@ static Suite *cudacampool_errors_suite() {
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, what_one_camera_finds_out_stops_all);
-  tcase_add_loop_test(tests, after_some_errors_no_call_is_made_any_more, 0, 11);
+  tcase_add_loop_test(tests, after_some_errors_no_call_is_made_any_more, 0, 14);
   tcase_add_test(tests, a_lost_driver_is_not_asked_to_end_a_context);
   tcase_add_test(tests, copies_that_always_fail_end_in_one_error);
   tcase_add_test(tests, a_retired_slot_is_replaced_and_never_written_again);

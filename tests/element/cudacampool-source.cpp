@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// The frame that a cudacampool copies: what is refused, and for how long the rest is kept. On a
-/// GPU, real or simulated; some need the simulated driver's control.
+/// The frame that a cudacampool copies: what is refused, and for how long the rest is kept, by the
+/// slot's fence too. On a GPU, real or simulated; some need the simulated driver's control.
 #include <condition_variable>
 #include <mutex>
 #include <string>
 
 #include "cuda/copy.hpp"
+#include "cuda/fence.hpp"
 #include "cuda/mapped-frame.hpp"
 #include "cuda/stream.hpp"
 #include "foreign-bench.hpp"
 #include "support/check-main.hpp"
 #include "support/simulated-driver.hpp"
 #include "support/stock-memory.hpp"
+#include "support/wait-until.hpp"
 
 using cudacam::BufferPtr;
 using cudacam::CudaContextPtr;
@@ -143,6 +145,79 @@ GST_START_TEST(after_a_failure_nothing_reads_the_source) {
 }
 GST_END_TEST
 
+namespace {
+
+/// Work for the GPU on a frame: its first rows are copied onto themselves.
+void work_on(GstBuffer *frame, CUstream stream) {
+  auto *memory = GST_CUDA_MEMORY_CAST(gst_buffer_peek_memory(frame, 0));
+  GstMapInfo map;
+  fail_unless(gst_buffer_map(frame, &map, GstMapFlags(GST_MAP_READ | GST_MAP_CUDA)));
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = copy.dstDevice = reinterpret_cast<CUdeviceptr>(map.data);
+  copy.WidthInBytes = 16;
+  copy.Height = 1;
+  const cudacam::ContextScope scope(memory->context);
+  cudacam::driver().cuMemcpy2DAsync(&copy, stream);
+  gst_buffer_unmap(frame, &map);
+}
+
+}  // namespace
+
+/// The driver is late to say that a copy has ended, and the next one into the slot has begun.
+GST_START_TEST(a_late_release_is_not_of_the_next_source) {
+  const SimulatedDriver simulated;
+  if (!simulated) return;
+  const auto context = make_context();
+  const auto info = info_of("NV12", 64, 48);
+  const auto slot = stock_frame(context.get(), info);
+  PinnedFrame first(context.get(), info), second(context.get(), info), other(context.get(), info);
+  const auto fence = std::make_shared<cudacam::Fence>(context.get());
+  const auto another = std::make_shared<cudacam::Fence>(context.get());
+  const cudacam::Stream copies(context.get(), CU_STREAM_NON_BLOCKING);
+  const cudacam::Stream releases(context.get(), CU_STREAM_NON_BLOCKING);
+
+  simulated.hold(releases.handle(), true);
+  fence->written_on(copies.handle());
+  fence->keep(first.release(), releases.handle());
+  wait_until([&] { return fence->pending(nullptr) == cudacam::Fence::Pending::kNothing; });
+  fail_unless(first.is_gone());
+  another->written_on(copies.handle());
+  another->keep(other.release(), releases.handle());
+
+  simulated.hold(copies.handle(), true);
+  work_on(slot.get(), copies.handle());
+  fence->written_on(copies.handle());
+  fence->keep(second.release(), releases.handle());
+  simulated.hold(releases.handle(), false);
+  other.wait_until_gone();  // so what the driver had to say of the first copy was heard
+  fail_unless(!second.is_gone());
+  simulated.hold(copies.handle(), false);
+  second.wait_until_gone();
+}
+GST_END_TEST
+
+GST_START_TEST(a_writer_on_another_stream_waits_for_the_last_write) {
+  const SimulatedDriver simulated;
+  if (!simulated) return;
+  const auto context = make_context();
+  const auto slot = stock_frame(context.get(), info_of("NV12", 64, 48));
+  const auto fence = std::make_shared<cudacam::Fence>(context.get());
+  const cudacam::Stream last(context.get(), CU_STREAM_NON_BLOCKING);
+  const cudacam::Stream next(context.get(), CU_STREAM_NON_BLOCKING);
+  simulated.hold(last.handle(), true);
+  work_on(slot.get(), last.handle());
+  fence->written_on(last.handle());
+  fence->order_writer(next.handle());
+  fence->begin_write();
+  work_on(slot.get(), next.handle());
+  simulated.hold(last.handle(), false);
+  fence->settle();
+  cudacam::driver().cuStreamSynchronize(next.handle());
+  fail_unless_equals_int(simulated.violations(), 0);
+}
+GST_END_TEST
+
 static Suite *cudacampool_source_suite() {
   auto *suite = suite_create("cudacampool-source");
   auto *tests = tcase_create("general");
@@ -151,6 +226,8 @@ static Suite *cudacampool_source_suite() {
   tcase_add_test(tests, a_frame_is_never_mapped_as_a_copy_of_itself);
   tcase_add_test(tests, the_source_lives_until_the_copy_is_done);
   tcase_add_test(tests, after_a_failure_nothing_reads_the_source);
+  tcase_add_test(tests, a_late_release_is_not_of_the_next_source);
+  tcase_add_test(tests, a_writer_on_another_stream_waits_for_the_last_write);
   return suite;
 }
 
