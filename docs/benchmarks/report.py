@@ -42,7 +42,7 @@ def markdown():
             '<!-- Written by docs/benchmarks/report.py from docs/benchmarks/*/: change those. -->\n\n'
             'Measured by `tests/gpu/run` (`tests/run --gpu`); [report.html](benchmarks/report.html) has '
             'the plots.\nOn a machine without a GPU the same programs run on the simulated one '
-            f'(`tests/bench/run`): *{SIMULATED}*.\n'
+            f'(`tests/run --gpu --nvsim`, `tests/bench/run`): *{SIMULATED}*.\n'
             'A percentile is given only of so many values that some lie beyond it: p99 of 100, p99.9 of 1000.\n')
     text += '\n' + comparison_section()
     for folder in folders():
