@@ -141,6 +141,17 @@ def an_interrupt_ends_all_and_leaves_what_was_found():
                 expect_ended(int(child))
 
 
+def one_request_to_end_may_come_twice():
+    """As from timeout(1); a later one ends the program."""
+    code = ('import processes, signal; processes.SAME_REQUEST = 1000; processes.stop_on_signals()\n'
+            'for _ in range(2): signal.raise_signal(signal.SIGTERM)\n'
+            'print("alive", flush=True)\n'
+            'processes.SAME_REQUEST = -1; signal.raise_signal(signal.SIGTERM); print("still")')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=DEADLINE,
+                          env={**os.environ, 'PYTHONPATH': str(project / 'tests/gpu'), 'PYTHONDONTWRITEBYTECODE': '1'})
+    assert (done.stdout, done.returncode) == ('alive\n', -signal.SIGTERM), done
+
+
 def found_in(folder):
     path = folder / 'results/tests.json'
     rows = json.loads(path.read_text())['tests'] if path.exists() else []
@@ -259,7 +270,7 @@ def main():
     tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children,
              what_is_late_may_write_down_what_it_has, what_does_not_end_when_asked_is_killed,
              missing_programs_are_skipped, an_interrupt_ends_all_and_leaves_what_was_found,
-             a_part_that_breaks_costs_no_other_its_results, parts_of_one_day_add_up_in_one_folder,
+             one_request_to_end_may_come_twice, a_part_that_breaks_costs_no_other_its_results, parts_of_one_day_add_up_in_one_folder,
              a_part_that_was_run_as_a_whole_replaces_all_of_it]
     if shutil.which('g++') and shutil.which('objdump'):
         tests += [the_reason_without_a_gpu_is_told, a_stub_stands_for_a_library, the_newest_need_is_found]

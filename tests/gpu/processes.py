@@ -9,6 +9,7 @@ import time
 
 SKIPPED = 77
 GRACE = 20  # seconds in which a command that is asked to end may write down what it has
+SAME_REQUEST = 1  # seconds between two signals that are one
 
 lock = threading.Lock()  # guards the next two
 sessions = set()
@@ -63,15 +64,21 @@ def stop():
 
 
 def stop_on_signals():
-    """At the first of them all threads get Interrupted out of their call(); a second one ends the program."""
-    def first(number, frame):
-        for one in signals:
-            signal.signal(one, signal.SIG_DFL)
-        threading.Thread(target=stop).start()  # the lock may be this thread's
-
+    """At the first of them all threads get Interrupted out of their call(); one that comes later ends the program.
+    timeout(1) sends its own twice at once."""
     signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    came = []
+
+    def came_in(number, frame):
+        came.append(time.monotonic())
+        if len(came) == 1:
+            threading.Thread(target=stop).start()  # the lock may be this thread's
+        elif came[-1] - came[0] > SAME_REQUEST:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
     for one in signals:
-        signal.signal(one, first)
+        signal.signal(one, came_in)
 
 
 def call(words, timeout, **more):
