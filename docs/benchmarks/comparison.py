@@ -111,7 +111,8 @@ def soak_cell(results, name, what):
 
 def soaked(result, options):
     return (f'{options["cameras"]} x {options["readers"]}, {result["outages"]} outages: '
-            f'{result["frames-verified"]}, {result["bad-frames"]}, {result["cuda-errors"]}')
+            f'{result["frames-verified"]}, {result["bad-frames"]}, {result["cuda-errors"]}'
+            + ('' if result['held'] else ' (it did NOT hold)'))
 
 
 def vram(result, options):

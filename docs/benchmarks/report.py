@@ -27,7 +27,7 @@ from plots import figures, need_gnuplot
 from results import HERE, SIMULATED, folders, load, provenance, section
 
 sys.path.append(str(HERE.parents[1] / 'tests/gpu'))
-from parts import joined, same_machine, same_run  # noqa: E402
+from parts import joined, same_machine, same_run, whole  # noqa: E402
 
 PAGE = HERE.parent / 'benchmarks.md'
 
@@ -42,7 +42,7 @@ def markdown():
             '<!-- Written by docs/benchmarks/report.py from docs/benchmarks/*/: change those. -->\n\n'
             'Measured by `tests/gpu/run` (`tests/run --gpu`); [report.html](benchmarks/report.html) has '
             'the plots.\nOn a machine without a GPU the same programs run on the simulated one '
-            f'(`tests/bench/run`): *{SIMULATED}*.\n'
+            f'(`tests/run --gpu --nvsim`, `tests/bench/run`): *{SIMULATED}*.\n'
             'A percentile is given only of so many values that some lie beyond it: p99 of 100, p99.9 of 1000.\n')
     text += '\n' + comparison_section()
     for folder in folders():
@@ -101,13 +101,29 @@ def files_of(results):
                 for member in packed.getmembers() if member.isfile() and member.name.endswith(wanted)}
 
 
+def why_not(result, before):
+    """'' for what is worth more than the result that is there, if any."""
+    if result.get('result', {}).get('interrupted'):
+        return 'was interrupted'
+    if 'figures' not in result and 'skipped' in result and 'figures' in before:
+        return f'was skipped ({result["skipped"]}), and the figures of {before["machine"]["date"]} stay'
+    if result['kind'] == 'tests' and before and not same_run(before, result) and not whole(result):
+        return f'tells of some parts alone, and the tests of {before["machine"]["date"]} stay'
+    return ''
+
+
 def take(results, target):
     """Adds them to the folder `target`."""
     files = files_of(results)
     found = {name: json.loads(text) for name, text in files.items() if name.endswith('.json')}
+    there = load(target) if target.is_dir() else {}
+    for name in list(found):
+        reason = why_not(found[name], there.get(pathlib.Path(name).stem, {}))
+        if reason:
+            print(f'{name} is not taken: it {reason}.')
+            del found[name], files[name]
     if not found:
         sys.exit(f'{results} holds no results.')
-    there = load(target) if target.is_dir() else {}
     for name, result in found.items():
         for other in there.values():
             if not same_machine(result['machine'], other['machine']):

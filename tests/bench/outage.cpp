@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/ptr.hpp"
+#include "camera-options.hpp"
 #include "camera-process.hpp"
 #include "command-line.hpp"
 #include "percentiles.hpp"
@@ -38,10 +39,9 @@ constexpr auto kPoll = std::chrono::milliseconds(5);
 constexpr double kLongestStart = 60;
 
 struct Options {
-  int cameras = 16;
+  test::CameraOptions cameras{16, 1920, 1080, 25};
   double seconds = 30;  // for each variant
   double every = 6;     // longer than frames must flow for a connection to have been good
-  int width = 1920, height = 1080, fps = 25;
   std::string decoder = "nvh264dec";
   std::vector<std::string> variants = {"quiet", "kept", "stock"};
 };
@@ -151,11 +151,9 @@ nlohmann::json summary(Times times) {
 
 nlohmann::json measure(const std::string &variant, const Options &options) {
   std::vector<std::unique_ptr<test::CameraProcess>> cameras;
-  const std::vector<std::string> camera_options = {"--width",  std::to_string(options.width),
-                                                   "--height", std::to_string(options.height),
-                                                   "--fps",    std::to_string(options.fps)};
-  for (int i = 0; i < options.cameras; ++i) {
-    cameras.push_back(std::make_unique<test::CameraProcess>(test::find_testcam(), camera_options));
+  for (int i = 0; i < options.cameras.count; ++i) {
+    cameras.push_back(
+        std::make_unique<test::CameraProcess>(test::find_testcam(), options.cameras.words()));
     cameras.back()->start();
   }
   std::vector<std::unique_ptr<Pipeline>> pipelines;
@@ -215,14 +213,14 @@ nlohmann::json measure(const std::string &variant, const Options &options) {
 Options parse(int argc, char **argv) {
   Options options;
   test::CommandLine line("an outage, and what the others notice");
-  line.add("cameras", options.cameras, "How many (default 16)");
+  options.cameras.add_to(line);
   line.add("seconds", options.seconds, "For each variant (default 30)");
   line.add("every", options.every, "Seconds from outage to outage (default 6)");
-  line.add("width", options.width, "Of the pictures (default 1920)");
-  line.add("height", options.height, "Of the pictures (default 1080)");
-  line.add("fps", options.fps, "Frames a second (default 25)");
   line.add("decoder", options.decoder, "Which (default nvh264dec)", "NAME");
   line.parse(argc, argv);
+  options.cameras.check();
+  if (options.seconds <= 0 || options.every <= 0)
+    throw std::runtime_error("--seconds and --every want more than 0");
   return options;
 }
 
@@ -234,13 +232,9 @@ int main(int argc, char **argv) {
     std::signal(SIGPIPE, SIG_IGN);
     if (!adopt(gst_element_factory_find(options.decoder.c_str())))
       throw test::NotHere("no " + options.decoder + " here");
-    nlohmann::json result = {{"cameras", options.cameras},
-                             {"width", options.width},
-                             {"height", options.height},
-                             {"fps", options.fps},
-                             {"every", options.every},
-                             {"decoder", options.decoder},
-                             {"unit", "s"}};
+    nlohmann::json result = options.cameras.to_json();
+    result.update(
+        nlohmann::json{{"every", options.every}, {"decoder", options.decoder}, {"unit", "s"}});
     for (const std::string &variant : options.variants)
       result["variants"].push_back(measure(variant, options));
     std::printf("%s\n", result.dump(2).c_str());

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""report.py PROJECT SOAK: docs/benchmarks.md says what the committed results say; and a run of the
-soak is drawn (skipped without gnuplot). SOAK: the command that makes the run."""
+"""report.py PROJECT SOAK: docs/benchmarks.md and report.html say what the committed results say; and a run of the
+soak is drawn (the last two skipped without gnuplot). SOAK: the command that makes the run."""
 import html
 import json
 import pathlib
@@ -40,11 +40,11 @@ def refused(*arguments):
 
 def results_of_parts_add_up():
     """Taken as a folder and packed; never mixed with another machine's."""
-    def write(folder, date, gpu, *rows):
+    def write(folder, date, gpu, *rows, parts=()):
         (folder / 'bench').mkdir(parents=True)
         tests = [{'part': part, 'name': name, 'outcome': outcome} for part, name, outcome in rows]
         (folder / 'tests.json').write_text(json.dumps(
-            {'kind': 'tests', 'machine': machine(date, gpu), 'parts': [], 'tests': tests}))
+            {'kind': 'tests', 'machine': machine(date, gpu), 'parts': parts, 'tests': tests}))
         (folder / 'bench/lease.json').write_text(json.dumps({'kind': 'bench', 'machine': machine(date, gpu)}))
         return folder
 
@@ -61,10 +61,41 @@ def results_of_parts_add_up():
         other = write(folder / '3', '2026-01-01', 'another', ('tests', 'a', 'failed'))
         assert 'another machine' in refused(other, target)
         assert json.loads((target / 'tests.json').read_text()) == tests
-        report.take(write(folder / '4', '2026-01-02', 'G', ('tests', 'c', 'passed')), target)
+        report.take(write(folder / '4', '2026-01-02', 'G', ('bench', 'lease', 'passed'), parts=['bench']), target)
+        assert json.loads((target / 'tests.json').read_text()) == tests
+        assert json.loads((target / 'lease.json').read_text())['machine']['date'].startswith('2026-01-02')
+        report.take(write(folder / '5', '2026-01-03', 'G', ('tests', 'c', 'passed'), parts=['tests']), target)
         assert [row['name'] for row in json.loads((target / 'tests.json').read_text())['tests']] == ['c']
         (folder / 'nothing').mkdir()
         assert 'holds no results' in refused(folder / 'nothing', target)
+
+
+def what_was_not_measured_replaces_no_measurement():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+
+        def take(name, **result):
+            (folder / 'found').mkdir(exist_ok=True)
+            (folder / f'found/{name}.json').write_text(json.dumps({'machine': machine('2026-01-01'), **result}))
+            report.take(folder / 'found', folder / 'taken')
+            shutil.rmtree(folder / 'found')
+            return json.loads((folder / f'taken/{name}.json').read_text())
+
+        take('soak-long', kind='run', result={'interrupted': False, 'seconds': 480})
+        take('lease', kind='bench', figures={'median': 1})
+        (folder / 'found').mkdir()
+        cut = {'kind': 'run', 'machine': machine('2026-01-02'), 'result': {'interrupted': True, 'seconds': 3}}
+        (folder / 'found/soak-long.json').write_text(json.dumps(cut))
+        kept = take('lease', kind='bench', figures={'median': 2})
+        assert kept['figures'] == {'median': 2}, kept
+        assert json.loads((folder / 'taken/soak-long.json').read_text())['result']['seconds'] == 480
+        (folder / 'found').mkdir()
+        (folder / 'found/lease.json').write_text(json.dumps(
+            {'kind': 'bench', 'machine': machine('2026-01-02'), 'skipped': 'not built here'}))
+        assert 'holds no results' in refused(folder / 'found', folder / 'taken')
+        assert 'figures' in json.loads((folder / 'taken/lease.json').read_text())
+        # What failed is a finding.
+        assert 'figures' not in take('lease', kind='bench', failed='exit status 1')
 
 
 def folders_of_the_machine_are_refused():
@@ -97,12 +128,22 @@ def shares_are_of_the_same_round():
 
 
 results_of_parts_add_up()
+what_was_not_measured_replaces_no_measurement()
 folders_of_the_machine_are_refused()
 the_tail_of_few_values_is_left_out()
 shares_are_of_the_same_round()
 if not shutil.which('gnuplot'):
     print('skipped: no gnuplot here')
     sys.exit(SKIPPED)
+
+
+def without_pictures(text):
+    """Versions of gnuplot draw the same in other words."""
+    return re.sub(r'src="data:[^"]*"', '', text)
+
+
+there = (project / 'docs/benchmarks/report.html').read_text(encoding='utf-8')
+assert without_pictures(report.report()) == without_pictures(there), 'report.html is stale: run docs/benchmarks/report.py.'
 with tempfile.TemporaryDirectory() as folder:
     run, page = pathlib.Path(folder) / 'run.json', pathlib.Path(folder) / 'page.html'
     subprocess.run([*soak, '--json', run], check=True)

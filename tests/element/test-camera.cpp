@@ -144,6 +144,25 @@ GST_START_TEST(test_options_that_cannot_be_served) {
 }
 GST_END_TEST
 
+GST_START_TEST(test_an_address_by_name) {
+  auto options = small_picture();
+  options.address = "localhost";
+  TestCamera camera(options);
+  fail_unless(camera.url().find("//127.0.0.1:") != std::string::npos, "%s", camera.url().c_str());
+  PlayingClient client(settings_for(camera));
+  fail_unless(client.wait_good_frames(1));
+
+  options.address = std::string(64, 'x');  // one more than a name may have: nobody is asked
+  std::string reason;
+  try {
+    TestCamera nowhere(options);
+  } catch (const std::runtime_error &failure) {
+    reason = failure.what();
+  }
+  fail_unless(reason.find("is no address to listen on") != std::string::npos, "%s", reason.c_str());
+}
+GST_END_TEST
+
 static Suite *test_camera_suite() {
   Suite *suite = suite_create("test-camera");
   TCase *tests = tcase_create("streams");
@@ -159,6 +178,7 @@ static Suite *test_camera_suite() {
   tcase_add_test(tests, test_sound_beside_the_video);
   tcase_add_test(tests, test_first_keyframe_can_be_late);
   tcase_add_test(tests, test_options_that_cannot_be_served);
+  tcase_add_test(tests, test_an_address_by_name);
   suite_add_tcase(suite, tests);
   return suite;
 }

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -62,6 +63,21 @@ def what_is_late_ends_with_its_children():
     expect_ended(int(output.split()[0]))
 
 
+def what_is_late_may_write_down_what_it_has():
+    status, output, _ = processes.call(['sh', '-c', 'trap "echo written; exit" TERM; sleep 1000 & wait'], 2)
+    assert status is None and output.startswith('written\n'), output
+
+
+def what_does_not_end_when_asked_is_killed():
+    processes.GRACE, grace = 0.2, processes.GRACE
+    try:
+        status, output, _ = processes.call(['sh', '-c', 'trap "" TERM; echo $$; sleep 1000; echo on'], 2)
+    finally:
+        processes.GRACE = grace
+    assert status is None and 'on\n' not in output, output
+    expect_ended(int(output.split()[0]))
+
+
 def missing_programs_are_skipped():
     status, output, _ = processes.call(['/nowhere/program'], 1)
     assert load_run().outcome(status) == 'skipped' and 'nowhere' in output
@@ -102,9 +118,11 @@ def an_interrupt_ends_all_and_leaves_what_was_found():
     for number in (signal.SIGINT, signal.SIGTERM):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            sleeper = f'sleep 1000 & echo $! >>{folder}/children; wait'
+            # As a soak does.
+            sleeper = (f'trap "echo kept >{folder}/results/kept.txt; exit 1" TERM\n'
+                       f'sleep 1000 & echo $! >>{folder}/children; wait')
             words = made_up_bundle(folder, {'quick': 'exit 0', 'slow': sleeper, 'slower': sleeper, 'later': sleeper})
-            process = run_made_up([*words, '--jobs', '3'])
+            process = run_made_up([*words, '--jobs', '3', '--pack', folder / 'packed.tar.gz'])
             give_up = time.monotonic() + DEADLINE
             children = []
             while len(children) < 2 or 'quick' not in found_in(folder):
@@ -117,14 +135,42 @@ def an_interrupt_ends_all_and_leaves_what_was_found():
             assert process.returncode == 130, (process.returncode, output)
             assert output.endswith('1 passed, 0 failed, 0 skipped\n') and 'Interrupted' in output, output
             assert list(found_in(folder)) == ['quick'], found_in(folder)
+            with tarfile.open(folder / 'packed.tar.gz') as packed:
+                assert packed.extractfile('results/kept.txt').read() == b'kept\n'
             for child in (folder / 'children').read_text().split():
                 expect_ended(int(child))
+
+
+def one_request_to_end_may_come_twice():
+    """As from timeout(1); a later one ends the program."""
+    code = ('import processes, signal; processes.SAME_REQUEST = 1000; processes.stop_on_signals()\n'
+            'for _ in range(2): signal.raise_signal(signal.SIGTERM)\n'
+            'print("alive", flush=True)\n'
+            'processes.SAME_REQUEST = -1; signal.raise_signal(signal.SIGTERM); print("still")')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=DEADLINE,
+                          env={**os.environ, 'PYTHONPATH': str(project / 'tests/gpu'), 'PYTHONDONTWRITEBYTECODE': '1'})
+    assert (done.stdout, done.returncode) == ('alive\n', -signal.SIGTERM), done
 
 
 def found_in(folder):
     path = folder / 'results/tests.json'
     rows = json.loads(path.read_text())['tests'] if path.exists() else []
     return {row['name']: row['outcome'] for row in rows}
+
+
+def a_part_that_breaks_costs_no_other_its_results():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        words = made_up_bundle(folder, {'good': 'exit 0'})
+        # It tells what there is once, to say how long it takes.
+        script(folder / 'bin/bench', f'[ -e {folder}/told ] || exec touch {folder}/told\necho no list')
+        process = run_made_up([*words[:-2], '--only', 'bench', '--only', 'calibrate', '--only', 'tests'])
+        output, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 1 and output.endswith('1 passed, 1 failed, 1 skipped\n'), output
+        assert 'simulated, not a measurement' in output, output
+        assert found_in(folder) == {'itself': 'failed', 'calibrate': 'skipped', 'good': 'passed'}, found_in(folder)
+        assert 'ValueError' in (folder / 'results/logs/bench-itself.log').read_text()
+        assert json.loads((folder / 'results/tests.json').read_text())['parts'] == ['tests']
 
 
 def parts_of_one_day_add_up_in_one_folder():
@@ -221,8 +267,10 @@ def the_newest_need_is_found():
 
 
 def main():
-    tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children, missing_programs_are_skipped,
-             an_interrupt_ends_all_and_leaves_what_was_found, parts_of_one_day_add_up_in_one_folder,
+    tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children,
+             what_is_late_may_write_down_what_it_has, what_does_not_end_when_asked_is_killed,
+             missing_programs_are_skipped, an_interrupt_ends_all_and_leaves_what_was_found,
+             one_request_to_end_may_come_twice, a_part_that_breaks_costs_no_other_its_results, parts_of_one_day_add_up_in_one_folder,
              a_part_that_was_run_as_a_whole_replaces_all_of_it]
     if shutil.which('g++') and shutil.which('objdump'):
         tests += [the_reason_without_a_gpu_is_told, a_stub_stands_for_a_library, the_newest_need_is_found]

@@ -24,11 +24,19 @@ def key(row):
     return row['part'], row['name'].split(':')[0]
 
 
+def whole_parts(tests):
+    """Results without "parts" are of whole parts."""
+    return set(tests.get('parts', [row['part'] for row in tests['tests']]))
+
+
+def whole(tests):
+    """Whether all tests were run, whatever else."""
+    return 'tests' in whole_parts(tests)
+
+
 def joined(before, tests):
-    """Both; what was run again replaces the earlier, a part that was run as a whole all of it. Results without
-    "parts" are of whole parts."""
-    parts = set(tests.get('parts', [row['part'] for row in tests['tests']]))
+    """Both; what was run again replaces the earlier, a part that was run as a whole all of it."""
+    parts = whole_parts(tests)
     again = {key(row) for row in tests['tests']}
     rows = [row for row in before['tests'] if row['part'] not in parts and key(row) not in again] + tests['tests']
-    whole = sorted(parts | set(before.get('parts', [row['part'] for row in before['tests']])))
-    return {**tests, **counts(rows), 'parts': whole, 'tests': rows}
+    return {**tests, **counts(rows), 'parts': sorted(parts | whole_parts(before)), 'tests': rows}

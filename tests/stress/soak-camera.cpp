@@ -176,6 +176,10 @@ const std::string &SoakCamera::failure() {
 
 SoakCamera::Result SoakCamera::finish() {
   Result result;
+  if (!sink_) {
+    result.complaints.push_back(settings_.name + ": was never played");
+    return result;
+  }
   for (const auto &reader : readers_) {
     reader->stop();
     result.verdicts = result.verdicts + reader->verdicts();

@@ -59,7 +59,7 @@ class SoakCamera {
     guint outstanding = 0, overdue = 0;  ///< leases
     std::string memory;                  ///< of the slots, in the pool's words
   };
-  /// Stops the readers first.
+  /// Stops the readers first. Of one that was never played as well.
   Result finish();
   void stop_pipeline();
   std::vector<Forgotten> take_forgotten();

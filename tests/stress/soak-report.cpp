@@ -37,7 +37,7 @@ void SoakReport::add(const SoakCamera::Result &camera) {
   retries_ += camera.retries;
   decoders_ += camera.decoders;
   dropped_ += camera.dropped;
-  memory_ = camera.memory;
+  if (!camera.memory.empty()) memory_ = camera.memory;
   complaints.insert(complaints.end(), camera.complaints.begin(), camera.complaints.end());
   by_reader_.resize(std::max(by_reader_.size(), camera.gaps.size()));
   for (std::size_t i = 0; i < camera.gaps.size(); ++i) {
@@ -110,6 +110,7 @@ nlohmann::json SoakReport::to_json() const {
   json result = {
       {"units", "times in seconds, memory in bytes"},
       {"held", held()},
+      {"interrupted", interrupted},
       {"seconds", seconds},
       {"cameras", cameras_},
       {"memory", memory_},

@@ -14,6 +14,7 @@ namespace cudacam::soak {
 /// What a soak found, and whether everything held.
 struct SoakReport {
   double seconds = 0;
+  bool interrupted = false;  ///< by a signal, before its time was over
   unsigned outages = 0;
   unsigned forgotten = 0, forgotten_changed = 0;  ///< leases that outlived their pipelines
   unsigned violations = 0;                        ///< that the simulated driver saw

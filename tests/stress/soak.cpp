@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "camera-options.hpp"
 #include "command-line.hpp"
 #include "machine.hpp"
 #include "simulated-gpu.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 using namespace cudacam::soak;
 using cudacam::adopt;
+using cudacam::test::CameraOptions;
 using cudacam::test::catch_interrupts;
 using cudacam::test::CommandLine;
 using cudacam::test::do_without_gpu;
@@ -36,11 +38,10 @@ constexpr double kQuietEnd = 5;          // without new outages
 constexpr unsigned kForgets = 3;         // leases, by one reader of each camera
 
 struct Options {
-  int cameras = 4;
+  CameraOptions cameras{4, 640, 360, 25};
   int readers = 4;
   double minutes = 1;
   double outage_every = 2;
-  int width = 640, height = 360, fps = 25;
   bool forget = false, cpu = false, spoil = false;
   std::string json;
 
@@ -49,15 +50,17 @@ struct Options {
 
 using Cameras = std::vector<std::unique_ptr<SoakCamera>>;
 
-Cameras make_cameras(const Options &options) {
+std::string name_of(int camera) {
+  return "camera-" + std::to_string(camera + 1);
+}
+
+/// Adds them to `cameras` one by one, so that those before one that fails are there.
+void make_cameras(const Options &options, Cameras &cameras) {
   const std::string kernels = find_kernels();
-  Cameras cameras;
-  for (int i = 0; i < options.cameras; ++i) {
+  for (int i = 0; i < options.cameras.count; ++i) {
     CameraSettings settings;
-    settings.name = "camera-" + std::to_string(i + 1);
-    settings.testcam_options = {"--width",  std::to_string(options.width),
-                                "--height", std::to_string(options.height),
-                                "--fps",    std::to_string(options.fps)};
+    settings.name = name_of(i);
+    settings.testcam_options = options.cameras.words();
     settings.readers = static_cast<unsigned>(options.readers);
     settings.forgets = options.forget ? kForgets : 0;
     settings.spoils = options.spoil && i == 0;
@@ -65,20 +68,28 @@ Cameras make_cameras(const Options &options) {
     cameras.push_back(std::make_unique<SoakCamera>(std::move(settings)));
   }
   for (const auto &camera : cameras) {
+    if (interrupted()) return;
     camera->wait_until_ready();
     camera->play();
   }
-  return cameras;
 }
 
 /// The whole run; what it saw is in `log`, `watch` and in the cameras.
 class Run {
  public:
   Run(const Options &options, const Cameras &cameras, RunLog &log, UsageWatch &watch)
-      : options_(options), cameras_(cameras), log_(log), watch_(watch), plan_(cameras.size()) {}
+      : options_(options),
+        cameras_(cameras),
+        log_(log),
+        watch_(watch),
+        plan_(static_cast<std::size_t>(options.cameras.count)) {}
 
   void perform() {
-    wait_for(kLongestStart, [&] { return all(&SoakCamera::all_readers_have_frames); });
+    start_ = Clock::now();
+    if (wait_for(kLongestStart, [&] { return all(&SoakCamera::all_readers_have_frames); })) {
+      std::printf("All readers have frames; %g min from now on.\n", options_.minutes);
+      std::fflush(stdout);
+    }
     next_outage_ = now() + options_.outage_every;
     end_ = now() + options_.seconds();
     while (now() < end_ && !interrupted() && !failed()) step(now() < end_ - kQuietEnd);
@@ -104,11 +115,15 @@ class Run {
                        [](const auto &camera) { return !camera->failure().empty(); });
   }
 
-  /// Returns as soon as `holds`; what does not in time shows in the report.
+  /// Returns as soon as `holds`, and whether it does; what does not in time shows in the report.
   template <class Condition>
-  void wait_for(double seconds, Condition holds) {
+  bool wait_for(double seconds, Condition holds) {
     const double limit = now() + seconds;
-    while (!holds() && now() < limit && !interrupted() && !failed()) step(false);
+    while (!holds()) {
+      if (now() >= limit || interrupted() || failed()) return false;
+      step(false);
+    }
+    return true;
   }
 
   void step(bool make_trouble) {
@@ -144,7 +159,7 @@ class Run {
   RunLog &log_;
   UsageWatch &watch_;
   TroublePlan plan_;
-  const Clock::time_point start_ = Clock::now();
+  Clock::time_point start_ = Clock::now();
   double next_outage_ = 0, next_sample_ = 0, end_ = 0;
   unsigned outages_ = 0;
 };
@@ -164,18 +179,18 @@ unsigned verify_forgotten(std::vector<Forgotten> &forgotten) {
   return changed;
 }
 
-int perform(const Options &options, nlohmann::json machine) {
-  Cameras cameras = make_cameras(options);
-  std::vector<std::string> names;
-  for (int i = 0; i < options.cameras; ++i) names.push_back("camera-" + std::to_string(i + 1));
-  RunLog log(names);
-  UsageWatch watch;
-  Run run(options, cameras, log, watch);
-  run.perform();
+/// Whatever throws is a complaint: the rest of what was found is worth no less.
+template <class Body>
+void attempt(SoakReport &report, Body &&body) {
+  try {
+    body();
+  } catch (const std::exception &failure) {
+    report.complaints.push_back(failure.what());
+  }
+}
 
-  SoakReport report;
-  report.seconds = run.seconds();
-  report.outages = run.outages();
+/// Ends what is left of the run and reports it.
+void finish(const Options &options, Cameras &cameras, SoakReport &report) {
   for (const auto &camera : cameras) report.add(camera->finish());
   std::vector<Forgotten> forgotten;
   for (const auto &camera : cameras) {
@@ -184,25 +199,49 @@ int perform(const Options &options, nlohmann::json machine) {
   }
   cameras.clear();
   report.forgotten = static_cast<unsigned>(forgotten.size());
-  report.forgotten_changed = verify_forgotten(forgotten);
-  report.add(watch);
+  attempt(report, [&] { report.forgotten_changed = verify_forgotten(forgotten); });
   report.violations = cudacam::test::simulated_violations();
-  if (interrupted()) report.complaints.push_back("Interrupted.");
+  if (report.interrupted) return;
   if (!report.outages) report.complaints.push_back("No camera ever failed: the run was too short.");
   if (options.forget && !report.forgotten)
     report.complaints.push_back("No lease was forgotten: the run was too short.");
+}
 
+int perform(const Options &options, nlohmann::json machine) {
+  std::vector<std::string> names;
+  for (int i = 0; i < options.cameras.count; ++i) names.push_back(name_of(i));
+  Cameras cameras;
+  RunLog log(names);
+  UsageWatch watch;
+  Run run(options, cameras, log, watch);
+  SoakReport report;
+  attempt(report, [&] {
+    make_cameras(options, cameras);
+    run.perform();
+  });
+  report.interrupted = interrupted();
+  if (report.interrupted) report.complaints.push_back("Interrupted.");
+  report.seconds = run.seconds();
+  report.outages = run.outages();
+  finish(options, cameras, report);
+  report.add(watch);
+
+  if (machine["simulated"].get<bool>() && !options.cpu)
+    std::printf("simulated, not a measurement\n");
   report.print();
   if (!options.json.empty()) {
     nlohmann::json result = cudacam::test::describe_run("soak", std::move(machine), log);
-    result["options"] = {{"cameras", options.cameras}, {"readers", options.readers},
-                         {"width", options.width},     {"height", options.height},
-                         {"fps", options.fps},         {"forget", options.forget},
-                         {"cpu", options.cpu}};
+    result["options"] = options.cameras.to_json();
+    result["options"].update(nlohmann::json{{"readers", options.readers},
+                                            {"minutes", options.minutes},
+                                            {"outage-every", options.outage_every},
+                                            {"forget", options.forget},
+                                            {"cpu", options.cpu}});
     result["result"] = report.to_json();
     cudacam::test::write_json(options.json, result);
   }
-  return (options.spoil ? report.saw_rewritten() : report.held()) ? 0 : 1;
+  const bool noticed = report.saw_rewritten() && !report.interrupted;
+  return (options.spoil ? noticed : report.held()) ? 0 : 1;
 }
 
 /// Frames that a GPU decodes stay there; readers verify them with kernels.
@@ -226,23 +265,22 @@ Options parse(int argc, char **argv) {
       "it takes the frame and again before it gives it back: by kernels on the GPU, or by the\n"
       "processor where frames are in system memory. Cameras are disconnected, reset, killed,\n"
       "frozen, stopped, refused and closed in turn. The exit status is 0 only if every frame was\n"
-      "right, every reader got over every outage, and nothing grew.");
-  line.add("cameras", options.cameras, "Test cameras (default 4)", "N", 'n');
+      "right, every reader got over every outage, and nothing grew. What an interrupted run "
+      "(SIGINT,\n"
+      "SIGTERM) found until then is reported as well, with status 1.");
+  options.cameras.add_to(line);
   line.add("readers", options.readers, "For each camera (default 4)", "N", 'r');
   line.add("minutes", options.minutes, "How long (default 1)", "N", 'm');
   line.add("outage-every", options.outage_every, "Seconds from one outage to the next (default 2)");
-  line.add("width", options.width, "Of the pictures (default 640)");
-  line.add("height", options.height, "Of the pictures (default 360)");
-  line.add("fps", options.fps, "Frames a second (default 25)");
   line.add("forget", options.forget, "One reader of each camera forgets three leases");
   line.add("cpu", options.cpu, "Without a GPU: software decoders, system memory");
   line.add("json", options.json, "Write the run and its figures there", "FILE");
   line.add("spoil", options.spoil,
            "A reader writes to a frame that it holds; the exit status is 0 if that was noticed");
   line.parse(argc, argv);
-  if (options.cameras < 1 || options.readers < 1 || options.minutes <= 0 ||
-      options.outage_every <= 0)
-    throw std::runtime_error("--cameras, --readers, --minutes and --outage-every want more than 0");
+  options.cameras.check();
+  if (options.readers < 1 || options.minutes <= 0 || options.outage_every <= 0)
+    throw std::runtime_error("--readers, --minutes and --outage-every want more than 0");
   return options;
 }
 

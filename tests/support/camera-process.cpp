@@ -15,9 +15,11 @@
 namespace cudacam::test {
 namespace {
 
-// Between fork and exec: a program that dies leaves no cameras behind.
-void die_with_parent(gpointer) {
+// Between fork and exec: a program that dies leaves no cameras behind, but Ctrl-C in its terminal
+// ends no camera under its hands.
+void belong_to_parent(gpointer) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setpgid(0, 0);
 }
 
 std::string own_folder() {
@@ -65,8 +67,8 @@ void CameraProcess::start() {
   arguments.push_back(nullptr);
   GError *error = nullptr;
   const auto flags = static_cast<GSpawnFlags>(G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_SEARCH_PATH);
-  if (!g_spawn_async_with_pipes(nullptr, arguments.data(), nullptr, flags, die_with_parent, nullptr,
-                                &pid_, &input_, &output_, nullptr, &error)) {
+  if (!g_spawn_async_with_pipes(nullptr, arguments.data(), nullptr, flags, belong_to_parent,
+                                nullptr, &pid_, &input_, &output_, nullptr, &error)) {
     const std::string reason = error->message;
     g_error_free(error);
     pid_ = -1;

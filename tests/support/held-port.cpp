@@ -2,6 +2,7 @@
 #include "held-port.hpp"
 
 #include <arpa/inet.h>
+#include <gio/gio.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+
+#include "base/ptr.hpp"
 
 namespace cudacam::test {
 namespace {
@@ -38,6 +41,23 @@ struct Address {
 };
 
 }  // namespace
+
+std::string numeric_address(const std::string &host) {
+  const auto resolver = adopt(g_resolver_get_default());
+  GError *raw_error = nullptr;
+  GList *addresses = g_resolver_lookup_by_name(resolver.get(), host.c_str(), nullptr, &raw_error);
+  if (const ErrorPtr error(raw_error); error)
+    throw std::runtime_error("\"" + host + "\" is no address to listen on: " + error->message);
+  const auto is_v4 = [](const GList *one) {
+    return g_inet_address_get_family(G_INET_ADDRESS(one->data)) == G_SOCKET_FAMILY_IPV4;
+  };
+  const GList *best = addresses;
+  while (best && !is_v4(best)) best = best->next;
+  if (!best) best = addresses;
+  const CharPtr address(g_inet_address_to_string(G_INET_ADDRESS(best->data)));
+  g_resolver_free_addresses(addresses);
+  return address.get();
+}
 
 HeldPort::HeldPort(const std::string &address, int port) {
   Address at(address, port);

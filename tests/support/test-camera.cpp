@@ -29,6 +29,11 @@ std::string url_host(const std::string &address) {
   return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
+TestCameraOptions with_numeric_address(TestCameraOptions options) {
+  options.address = numeric_address(options.address);
+  return options;
+}
+
 }  // namespace
 
 // Everything but `feed_`, `port_` and what is constant belongs to the loop's thread. GstRTSPServer
@@ -85,7 +90,7 @@ class TestCamera::Impl {
 };
 
 TestCamera::Impl::Impl(TestCameraOptions options)
-    : options_(std::move(options)),
+    : options_(with_numeric_address(std::move(options))),
       host_((options_.tls ? "rtsps://" : "rtsp://") + url_host(options_.address)),
       feed_(options_.fps),
       port_(options_.port) {

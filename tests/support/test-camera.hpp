@@ -28,7 +28,7 @@ const char *to_string(CameraCodec codec);
 enum class CameraRequest { kOptions, kDescribe, kSetup, kPlay };
 
 struct TestCameraOptions {
-  std::string address = "127.0.0.1";
+  std::string address = "127.0.0.1";  // to listen on, or a host's name
   int network = -1;  // descriptor of the network namespace it lives in; -1: that of the process
   int port = 0;      // 0: any free one; kept over stop() and start()
   std::string path = "/cam";

@@ -77,8 +77,10 @@ TestCameraOptions parse(int argc, char **argv) {
   int keyframe_delay = 0;
   CommandLine line("an RTSP test camera that fails on command", kSummary, kDescription);
   line.add("port", options.port, "TCP port; 0 takes a free one (default 0)", "N", 'p');
-  line.add("address", options.address, "Address to listen on (default 127.0.0.1; 0.0.0.0: all)",
-           "IP", 'a');
+  line.add(
+      "address", options.address,
+      "Address to listen on, or the name of a host that has it (default 127.0.0.1; 0.0.0.0: all)",
+      "HOST", 'a');
   line.add("width", options.width, "Width in pixels (default 640)");
   line.add("height", options.height, "Height in pixels (default 360)");
   line.add("fps", options.fps, "Frames a second (default 25)");

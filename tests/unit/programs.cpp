@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What the demo, the soak, the benchmarks and the test camera's program stand on.
+#include <unistd.h>
+
 #include <csignal>
 #include <nlohmann/json.hpp>
 
@@ -163,6 +165,15 @@ GST_START_TEST(a_camera_that_ends_instead_of_serving_is_an_error) {
 }
 GST_END_TEST
 
+GST_START_TEST(what_a_terminal_sends_to_a_program_ends_none_of_its_cameras) {
+  CameraProcess camera("sh", {"-c", "cut -d' ' -f5 /proc/$$/stat; exec sleep 600"});
+  camera.start();
+  camera.wait_until_ready();
+  const std::string group = camera.url();  // its first line
+  fail_if(group.empty() || group == std::to_string(getpgrp()), "%s", group.c_str());
+}
+GST_END_TEST
+
 static Suite *programs_suite() {
   Suite *suite = suite_create("programs");
   TCase *line = tcase_create("command-line");
@@ -179,6 +190,7 @@ static Suite *programs_suite() {
   tcase_add_test(process, a_camera_is_waited_for_until_it_serves);
   tcase_add_test(process, a_camera_that_never_serves_is_not_waited_for_for_ever);
   tcase_add_test(process, a_camera_that_ends_instead_of_serving_is_an_error);
+  tcase_add_test(process, what_a_terminal_sends_to_a_program_ends_none_of_its_cameras);
   return suite;
 }
 
