@@ -44,7 +44,7 @@ def main():
     if not isinstance(sink, GstCudaCam.Lender):
         sys.exit('The pipeline needs a cudacamsink name=sink.')
     wanted = int(sys.argv[2])
-    if 'memory:CUDAMemory' in sys.argv[1]:
+    if Gst.ElementFactory.find('cudaupload'):  # there is a GPU, and whatever decodes may use it
         use_primary_context(pipeline)
     pipeline.set_state(Gst.State.PLAYING)
     try:
@@ -54,6 +54,9 @@ def main():
                 break
     except GLib.Error as error:
         sys.exit(error.message)
+    except ImportError as missing:
+        print(missing, file=sys.stderr)
+        sys.exit(77)
     finally:
         pipeline.set_state(Gst.State.NULL)
 

@@ -28,20 +28,17 @@ void Supervisor::finish() {
 
 bool Supervisor::handle_message(GstMessage *message) {
   auto *origin = GST_MESSAGE_SRC(message);
+  if (!origin || origin == GST_OBJECT(bin_)) return false;
   const auto current = connection();
-  const bool of_connection = current && origin && current->contains(origin);
-  const bool of_decoder = !of_connection && origin && stage_.contains(origin);
-  if (!of_connection && !of_decoder) {
-    // A connection or a decoder that is given up says its last while it leaves the bin.
-    constexpr auto trouble = GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_EOS;
-    return origin && origin != GST_OBJECT(bin_) && (GST_MESSAGE_TYPE(message) & trouble);
-  }
+  const bool of_connection = current && current->contains(origin);
+  const bool of_decoder = !of_connection && stage_.contains(origin);
+  // The rest is given up, and says its last while it leaves the bin.
 
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
       if (of_connection) {
         on_failure(current->generation(), failure_of(message, current->offers()));
-      } else {
+      } else if (of_decoder) {
         auto failure = failure_of(message, {});
         failure.reason = Reason::decoder_failed;
         failure.sentence = failure_of(Reason::decoder_failed).sentence;
@@ -55,7 +52,7 @@ bool Supervisor::handle_message(GstMessage *message) {
     case GST_MESSAGE_ELEMENT:
       if (of_connection && gst_message_has_name(message, "GstRTSPSrcTimeout"))
         on_failure(current->generation(), failure_of(Reason::stalled));
-      return of_connection;
+      return !of_decoder;
     // States and clocks of a connection are not those of the bin: it is live, PLAYING and without a
     // clock of its own whether or not a camera is there.
     case GST_MESSAGE_EOS:
@@ -64,8 +61,7 @@ bool Supervisor::handle_message(GstMessage *message) {
     case GST_MESSAGE_ASYNC_DONE:
     case GST_MESSAGE_CLOCK_PROVIDE:
     case GST_MESSAGE_CLOCK_LOST:
-    case GST_MESSAGE_STREAM_START:
-      return of_connection;
+      return !of_decoder;
     default:
       return false;
   }

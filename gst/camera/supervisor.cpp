@@ -112,7 +112,7 @@ void Supervisor::release() {
   stage_.stop();
   closing_.wait(Retirement::kLastWait);
   decoders_.wait(Retirement::kLastWait);
-  drains_.wait(Retirement::kLastWait);
+  settling_.wait(Retirement::kLastWait);
 }
 
 void Supervisor::post(Job job) {
@@ -251,7 +251,7 @@ void Supervisor::close() {
     }
     old->shut(broken);
     self->unclosed_--;
-    if (!settled) self->stage_.settle(true);
+    if (!settled) self->settle_later();
     self->post([self = self.get(), generation = old->generation(), refined] {
       self->closed(generation, refined);
     });
@@ -341,7 +341,13 @@ void Supervisor::given_up(const Failure &failure) {
 void Supervisor::end() {
   step(policy_.stop());
   stage_.leave(Reason::requested, true);
-  drains_.run({}, [self = shared_from_this()] { self->stage_.settle(true); });
+  settle_later();
+}
+
+/// Waits for downstream, however long it blocks, where that holds up nothing: the next attempt, for
+/// one.
+void Supervisor::settle_later() {
+  settling_.run({}, [self = shared_from_this()] { self->stage_.settle(true); });
 }
 
 /// No connection can help against what downstream does. It has reported its own errors, so this one

@@ -98,6 +98,7 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   void warn(const Failure &failure);
   void refused(Generation from, GstFlowReturn flow);
   void end();
+  void settle_later();  ///< any thread
   void give_up(Reason reason, const ElementError &error);
   void given_up(const Failure &failure);
   void retire(ObjectPtr<GstElement> decoder);
@@ -108,7 +109,7 @@ class Supervisor : public StreamReceiver, public std::enable_shared_from_this<Su
   DecoderStage stage_;
   Retirement closing_;  ///< connections
   Retirement decoders_;
-  Retirement drains_;  ///< at EOS
+  Retirement settling_;  ///< who waits for downstream
 
   // Of the supervisor's thread alone (and of start() before it runs):
   Announcer announcer_;

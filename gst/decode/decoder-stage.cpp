@@ -60,11 +60,6 @@ void DecoderStage::start() {
 
 void DecoderStage::stop() {
   std::unique_lock stream(stream_lock_);
-  {
-    // Who settles later, because a connection hung, may find the element gone.
-    std::lock_guard lock(mutex_);
-    loss_.reset();
-  }
   gst_pad_set_active(feed_.get(), FALSE);
   drop_decoder();
 }
@@ -87,7 +82,13 @@ void DecoderStage::leave(Reason reason, bool end) {
 bool DecoderStage::settle(bool wait) {
   std::unique_lock stream(stream_lock_, std::defer_lock);
   if (wait) {
+    {
+      std::lock_guard lock(mutex_);
+      if (std::exchange(settler_waits_, true)) return true;
+    }
     stream.lock();
+    std::lock_guard lock(mutex_);
+    settler_waits_ = false;
   } else if (!stream.try_lock()) {
     return false;
   }
@@ -247,6 +248,7 @@ std::optional<Timeline::Duration> DecoderStage::admit(Generation from, bool keyf
                                                       std::optional<Timeline::Duration> time) {
   const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(bin_));
   std::lock_guard lock(mutex_);
+  if (gate_ != from) return std::nullopt;  // lost while the loss before it was told
   bitrate_.add(size, ReconnectPolicy::Clock::now());
   if (needs_keyframe_ && !keyframe) {
     statistics_.skipped++;
@@ -334,7 +336,7 @@ void DecoderStage::drop_decoder() {
   const auto output = adopt(gst_element_get_static_pad(old.get(), "src"));
   gst_pad_remove_probe(output.get(), std::exchange(probe_, 0));
   gst_pad_unlink(feed_.get(), input.get());
-  // Forgets its caps: to a decoder of another codec they would be sent before its own.
+  // Forgets its caps: a decoder of another codec that asks before it is fed would be told them.
   gst_pad_set_active(feed_.get(), FALSE);
   gst_ghost_pad_set_target(GST_GHOST_PAD(source_), nullptr);
   gst_element_set_locked_state(old.get(), TRUE);
@@ -348,6 +350,10 @@ void DecoderStage::decoder_failed() {
 }
 
 void DecoderStage::unblock() {
+  {
+    std::lock_guard lock(mutex_);
+    loss_.reset();
+  }
   if (stream_lock_.wait_idle(std::chrono::milliseconds(200))) return;
   GST_DEBUG_OBJECT(bin_, "downstream blocks: flushing it to stop");
   {

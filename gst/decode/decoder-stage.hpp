@@ -78,9 +78,10 @@ class DecoderStage {
   /// Closes the gate. The loss goes downstream with the next settle(), or in front of the next
   /// connection's first frame. `end`: with EOS, because the application asked for it.
   void leave(Reason reason, bool end = false);
-  /// Drains the decoder and tells downstream of the loss. Blocks while downstream does; without
-  /// `wait` it returns false when somebody else is pushing, who then does it (not at a stop, which
-  /// has no reason: a paused sink would keep the thread).
+  /// Drains the decoder and tells downstream of the loss. Blocks while downstream does, unless
+  /// another already waits, who then does it; without `wait` it returns false when somebody else is
+  /// pushing, who then does it (not at a stop, which has no reason: a paused sink would keep the
+  /// thread).
   bool settle(bool wait);
 
   bool on_caps(Generation from, const Codec &codec, GstCaps *caps);
@@ -92,7 +93,9 @@ class DecoderStage {
   /// Whether a streaming thread is inside, perhaps blocked by downstream.
   bool is_busy() const { return stream_lock_.is_held(); }
   /// Gets streaming threads out of a blocked downstream for a state change to READY: waits a
-  /// moment, then flushes (the flush is ended by the next start()).
+  /// moment, then flushes (the flush is ended by the next start()). After leave(); the loss is no
+  /// longer told, since who settles it later may find a downstream that nobody unblocks, or,
+  /// because a connection hung, the element gone.
   void unblock();
 
   bool contains(GstObject *object) const;  ///< is or is inside the decoder
@@ -148,6 +151,7 @@ class DecoderStage {
   Generation gate_ = 0;  ///< who may enter, 0: nobody
   Generation fed_ = 0;
   std::optional<Loss> loss_;
+  bool settler_waits_ = false;  ///< for the stream lock, and settles whatever was lost until then
   bool needs_keyframe_ = true;
   bool announce_ = false;    ///< the next frame is the first one of its connection
   bool delivering_ = false;  ///< downstream was told streaming=true last

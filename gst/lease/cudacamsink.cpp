@@ -147,11 +147,12 @@ static GstPadProbeReturn gst_cuda_cam_sink_join(GstPad *, GstPadProbeInfo *info,
 
 static void gst_cuda_cam_sink_set_property(GObject *object, guint id, const GValue *value,
                                            GParamSpec *spec) {
-  auto &lender = *GST_CUDA_CAM_SINK(object)->lender;
-  if (!lender.change_settings([&](cudacam::SinkSettings &settings) {
-        return cudacam::set_sink_property(settings, id, value);
-      }))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  guarded(object, [&] {
+    if (!GST_CUDA_CAM_SINK(object)->lender->change_settings([&](cudacam::SinkSettings &settings) {
+          return cudacam::set_sink_property(settings, id, value);
+        }))
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  });
 }
 
 static void gst_cuda_cam_sink_get_property(GObject *object, guint id, GValue *value,

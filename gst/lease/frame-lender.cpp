@@ -73,12 +73,12 @@ void FrameLender::start() {
   std::lock_guard lock(lock_);
   inlet_->limit(settings_.max_leases);
   for (const auto &[name, queue_size] : holders_) inlet_->set_queue(name, queue_size);
+  watch_locked(inlet_);  // throws if there is no thread to be had: then nothing is lent
   {
     std::lock_guard readers(ledger_lock_);
     ledger_ = inlet_;
   }
   started_ = true;
-  watch_locked();
   restarter_.start();
 }
 
@@ -100,14 +100,14 @@ void FrameLender::stop() {
   watch = std::move(watch_);
 }
 
-/// The watch, when it is needed and not there, or its new timeout.
-void FrameLender::watch_locked() {
+/// The watch over `book`, when it is needed and not there, or its new timeout.
+void FrameLender::watch_locked(const std::shared_ptr<Ledger> &book) {
   const auto timeout = std::chrono::nanoseconds(limited(settings_.lease_timeout));
   if (watch_) {
     watch_->set_timeout(timeout);
-  } else if (started_ && settings_.lease_timeout) {
+  } else if (settings_.lease_timeout) {
     watch_ = std::make_unique<OverdueWatch>(
-        ledger(), timeout, [this](const LeaseBook::Overdue &overdue) { report(overdue); });
+        book, timeout, [this](const LeaseBook::Overdue &overdue) { report(overdue); });
   }
 }
 
@@ -341,7 +341,7 @@ bool FrameLender::change_settings(const std::function<bool(SinkSettings &)> &cha
   restarts_ = settings_.reconnect_mode == ReconnectMode::kState;
   statistics_interval_ = settings_.statistics_interval;
   if (const auto book = ledger()) discarded = book->limit(settings_.max_leases);
-  watch_locked();
+  if (started_ || watch_) watch_locked(ledger());
   return true;
 }
 

@@ -78,7 +78,7 @@ class FrameLender {
   std::shared_ptr<Ledger> ledger() const;
   GstCudaCamLease *lend(const gchar *holder, GstClockTime timeout, GstSegment *segment,
                         GError **error);
-  void watch_locked();
+  void watch_locked(const std::shared_ptr<Ledger> &book);
   void report(const LeaseBook::Overdue &overdue);
   void warn_of_foreign_frame();
   void notify_statistics_when_due();

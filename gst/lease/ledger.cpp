@@ -5,8 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/parker.hpp"
-
 namespace cudacam {
 namespace {
 
@@ -184,7 +182,22 @@ Ledger::Lease Ledger::acquire(const std::string &holder, Clock::time_point deadl
 /// After a lease was given back or revoked.
 void Ledger::note_return_locked() {
   any_lost_ = book_.lost() != 0;
-  if (draining_ && book_.drained()) back_.notify_all();
+  if (book_.drained()) tell_drains_locked();
+}
+
+void Ledger::tell_drains_locked() {
+  for (auto *drain : drains_) drain->wake();
+}
+
+/// Until no lease is out or the deadline; may return sooner. Not a condition variable's wait, which
+/// would let go of the section, and so let frames die, with a lock of its own held.
+void Ledger::await_return(Section &section, Clock::time_point deadline) {
+  Parker parker;
+  drains_.push_back(&parker);
+  section.unlock();
+  parker.wait_until(deadline);
+  section.lock();
+  drains_.erase(std::find(drains_.begin(), drains_.end(), &parker));
 }
 
 bool Ledger::release(std::uint64_t id) {
@@ -212,10 +225,9 @@ std::vector<Ledger::Outstanding> Ledger::drain(Clock::time_point deadline) {
   Section section(*this);
   book_.begin_drain(section.discarded);
   serve_locked(section);
-  ++draining_;
-  back_.wait_until(section, deadline, [&] { return stopped_ || book_.drained(); });
-  --draining_;
+  while (!stopped_ && !book_.drained() && Clock::now() < deadline) await_return(section, deadline);
   book_.end_drain();
+  serve_locked(section);  // those whose answer was the drain
   return book_.outstanding(now_());
 }
 
@@ -224,10 +236,8 @@ std::vector<Ledger::Outstanding> Ledger::stop(Clock::time_point deadline) {
   stopped_ = true;
   book_.stop(section.discarded);
   serve_locked(section);
-  back_.notify_all();
-  ++draining_;
-  back_.wait_until(section, deadline, [&] { return book_.drained(); });
-  --draining_;
+  tell_drains_locked();
+  while (!book_.drained() && Clock::now() < deadline) await_return(section, deadline);
   return book_.outstanding(now_());
 }
 

@@ -13,11 +13,11 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/parker.hpp"
 #include "base/patient-mutex.hpp"
 #include "lease/lease-book.hpp"
 
@@ -95,6 +95,8 @@ class Ledger {
   bool enter_locked(FrameRef frame, Section &section);
   void serve_locked(Section &section);
   void note_return_locked();
+  void tell_drains_locked();
+  void await_return(Section &section, Clock::time_point deadline);
 
   const Now now_;
   std::atomic<Deferred *> inbox_{nullptr};  // newest first
@@ -102,9 +104,8 @@ class Ledger {
 
   PatientMutex mutex_;  // guards all below; only a Section takes it
   LeaseBook book_;
-  std::vector<Waiter *> waiters_;     // who sleeps in acquire(), longest first
-  std::condition_variable_any back_;  // for drains: no lease is out any more, or we are stopped
-  unsigned draining_ = 0;             // who waits for that
+  std::vector<Waiter *> waiters_;  // who sleeps in acquire(), longest first
+  std::vector<Parker *> drains_;   // who sleeps in drain() and stop()
   bool stopped_ = false;
   std::uint64_t deferred_ = 0;
 };

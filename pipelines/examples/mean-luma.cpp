@@ -11,6 +11,7 @@
 /// Prints the mean brightness of each frame that each of them reads.
 #include <cuda.h>
 #include <gst/cuda/gstcudacontext.h>
+#include <gst/cuda/gstcudaloader.h>
 #include <gst/cuda/gstcudautils.h>
 #include <gst/gst.h>
 #include <gstcudacam.h>
@@ -66,6 +67,9 @@ class PrimaryContext {
 
   /// Makes it the context of all elements of the pipeline, which is not yet running.
   void give_to(GstElement *pipeline) const {
+    // Elements that need CUDA do this, too, but a camera's decoder is made when the camera is
+    // there.
+    if (!gst_cuda_load_library()) throw std::runtime_error("GStreamer finds no CUDA driver");
     auto *wrapped = gst_cuda_context_new_wrapped(context_, device_);
     if (!wrapped) throw std::runtime_error("GStreamer does not take the CUDA context");
     auto *context = gst_context_new_cuda_context(wrapped);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The least that an application needs: reader PIPELINE FRAMES
  *
- *   reader 'cudacamsrc location=rtsp://camera/stream ! cudacampool ! cudacamsink name=sink' 100
+ *   reader 'cudacamsrc location=rtsp://camera/stream ! video/x-raw ! cudacampool !
+ *           cudacamsink name=sink' 100
  *
- * prints the mean of the first plane of that many frames. */
+ * prints the mean of the first plane of that many frames. They are in system memory, as
+ * `video/x-raw` says. */
 #include <gst/gst.h>
 #include <gstcudacam.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@ static gboolean read_frame(GstCudaCamLender *lender) {
   }
   GstCudaCamPlane plane;
   if (!gst_cuda_cam_lease_get_plane(lease, 0, &plane) || plane.on_gpu) {
-    g_printerr("This program reads pixels in system memory.\n");
+    g_printerr("This program reads pixels in system memory: put video/x-raw before cudacampool.\n");
     return FALSE;
   }
   const GstCudaCamFrameMeta *meta = gst_cuda_cam_lease_get_frame_meta(lease);

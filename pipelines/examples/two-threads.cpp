@@ -2,8 +2,9 @@
 /// Two inference threads on one camera: two-threads PIPELINE FRAMES
 ///
 /// The detector wants the newest frame and may be slow; the recorder wants every one. Each stops
-/// after FRAMES frames. Pixels are read on the CPU here; on the GPU, `plane.address` is the device
-/// pointer to launch a kernel with, and the lease ends after that kernel has.
+/// after FRAMES frames. Pixels are read on the CPU here, so the pipeline has `video/x-raw` before
+/// its cudacampool; on the GPU, `plane.address` is the device pointer to launch a kernel with, and
+/// the lease ends after that kernel has.
 #include <gst/gst.h>
 #include <gstcudacam.h>
 
@@ -38,14 +39,28 @@ unsigned long infer(const GstCudaCamPlane &plane) {
   return sum;
 }
 
+/// `error`: the reason, or null; taken over.
+void complain(const char *what, GError *error = nullptr) {
+  std::fprintf(stderr, "%s%s%s\n", what, error ? ": " : "", error ? error->message : "");
+  g_clear_error(&error);
+}
+
 /// Reads `frames` frames that `acquire` gives; the gaps between them. -1: one did not come.
-long read_frames(int frames, const std::function<Lease()> &acquire) {
+long read_frames(int frames, const std::function<Lease(GError **)> &acquire) {
   long gaps = 0;
   guint64 next = 0;
   for (int i = 0; i < frames; ++i) {
-    const auto lease = acquire();
+    GError *error = nullptr;
+    const auto lease = acquire(&error);
+    if (!lease) {
+      complain("no frame", error);
+      return -1;
+    }
     GstCudaCamPlane plane;
-    if (!lease || !gst_cuda_cam_lease_get_plane(lease.get(), 0, &plane) || plane.on_gpu) return -1;
+    if (!gst_cuda_cam_lease_get_plane(lease.get(), 0, &plane) || plane.on_gpu) {
+      complain("the frames are not in system memory: put video/x-raw before cudacampool");
+      return -1;
+    }
     infer(plane);
     const auto *meta = gst_cuda_cam_lease_get_frame_meta(lease.get());
     if (meta && i && meta->sequence != next) gaps += static_cast<long>(meta->sequence - next);
@@ -62,10 +77,17 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "usage: two-threads PIPELINE FRAMES\n");
     return 2;
   }
-  const Element pipeline(gst_parse_launch(argv[1], nullptr));
-  if (!pipeline) return 1;
+  GError *error = nullptr;
+  const Element pipeline(gst_parse_launch(argv[1], &error));
+  if (!pipeline) {
+    complain("no pipeline", error);
+    return 1;
+  }
   const Element sink(gst_bin_get_by_name(GST_BIN(pipeline.get()), "sink"));
-  if (!sink) return 1;
+  if (!sink) {
+    complain("the pipeline needs a cudacamsink name=sink");
+    return 1;
+  }
   auto *lender = GST_CUDA_CAM_LENDER(sink.get());
   const int frames = std::atoi(argv[2]);
 
@@ -76,12 +98,12 @@ int main(int argc, char **argv) {
 
   long skipped = 0;
   std::thread detector([&] {
-    skipped = read_frames(frames, [&] {
-      return Lease(gst_cuda_cam_lender_acquire(lender, "detector", kPatience, nullptr));
+    skipped = read_frames(frames, [&](GError **why) {
+      return Lease(gst_cuda_cam_lender_acquire(lender, "detector", kPatience, why));
     });
   });
-  const long missed = read_frames(frames, [&] {
-    return Lease(gst_cuda_cam_holder_acquire(recorder.get(), kPatience, nullptr));
+  const long missed = read_frames(frames, [&](GError **why) {
+    return Lease(gst_cuda_cam_holder_acquire(recorder.get(), kPatience, why));
   });
   detector.join();
   gst_element_set_state(pipeline.get(), GST_STATE_NULL);

@@ -110,6 +110,58 @@ GST_START_TEST(a_lease_counts_until_its_frame_is_let_go) {
 }
 GST_END_TEST
 
+GST_START_TEST(neither_the_end_nor_a_flush_takes_a_lease_or_a_reader_away) {
+  LeaseBench bench;
+  bench.push(1);
+  const auto lease = bench.acquire("holder");
+  bench.acquire("reader");
+  auto waiting = std::async(std::launch::async, [&] { return bench.acquire("reader", kLong); });
+  await_waiting_reader(bench.sink());
+  const auto still_there = [&] {
+    return number(bench.sink(), "waiting") == 1 && number(bench.sink(), "outstanding") == 1;
+  };
+  gst_harness_push_event(bench.harness(), gst_event_new_eos());
+  fail_unless(still_there());
+  gst_harness_push_event(bench.harness(), gst_event_new_flush_start());
+  gst_harness_push_event(bench.harness(), gst_event_new_flush_stop(TRUE));
+  fail_unless(still_there());
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  gst_harness_push_event(bench.harness(), gst_event_new_segment(&segment));
+  for (guint8 i = 2; i < 20; ++i) bench.push(i);
+  fail_unless(value(waiting.get()) >= 2);
+  fail_unless_equals_int(value(lease), 1);
+}
+GST_END_TEST
+
+GST_START_TEST(a_revoked_lease_outlives_the_sink) {
+  LeasePtr lease;
+  {
+    LeaseBench bench;
+    bench.push(1);
+    lease = bench.acquire("holder");
+    bench.revoke("holder");
+  }
+  fail_unless(gst_cuda_cam_lease_is_revoked(lease.get()));
+  fail_unless_equals_int(value(lease), 1);
+  gst_cuda_cam_lease_release(lease.get());
+  fail_unless(gst_cuda_cam_lease_is_revoked(lease.get()));
+}
+GST_END_TEST
+
+GST_START_TEST(a_frame_without_caps_is_refused) {
+  auto *harness = gst_harness_new("cudacamsink");
+  gst_harness_play(harness);
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  gst_harness_push_event(harness, gst_event_new_stream_start("camera"));
+  gst_harness_push_event(harness, gst_event_new_segment(&segment));
+  fail_unless_equals_int(gst_harness_push(harness, gst_buffer_new_allocate(nullptr, 16, nullptr)),
+                         GST_FLOW_NOT_NEGOTIATED);
+  gst_harness_teardown(harness);
+}
+GST_END_TEST
+
 GST_START_TEST(properties_that_threads_set_at_once_all_hold) {
   LeaseBench bench;
   check_properties_set_at_once(G_OBJECT(bench.sink()), "statistics-interval", "drain-timeout");
@@ -193,6 +245,9 @@ static Suite *cudacamsink_contract_suite() {
   tcase_add_test(tests, a_frame_that_was_shown_in_paused_is_not_kept_in_ready);
   tcase_add_test(tests, a_sample_tells_its_running_time);
   tcase_add_test(tests, a_lease_counts_until_its_frame_is_let_go);
+  tcase_add_test(tests, neither_the_end_nor_a_flush_takes_a_lease_or_a_reader_away);
+  tcase_add_test(tests, a_revoked_lease_outlives_the_sink);
+  tcase_add_test(tests, a_frame_without_caps_is_refused);
   tcase_add_test(tests, properties_that_threads_set_at_once_all_hold);
   tcase_add_test(tests, a_holder_object_is_remembered_whoever_else_comes);
   tcase_add_test(tests, rows_of_packed_pixels_are_as_long_as_the_pitch);

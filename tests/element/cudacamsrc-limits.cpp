@@ -17,6 +17,7 @@
 using cudacam::adopt;
 using cudacam::test::at;
 using cudacam::test::CameraBench;
+using cudacam::test::count_entries;
 using cudacam::test::PadBlock;
 using cudacam::test::TeardownHold;
 using cudacam::test::TestCamera;
@@ -252,6 +253,36 @@ GST_START_TEST(a_loss_is_told_while_its_connection_hangs) {
 }
 GST_END_TEST
 
+/// A frame is stuck downstream for good, and the camera is gone, too: each attempt that fails would
+/// leave somebody who waits for downstream.
+GST_START_TEST(attempts_while_downstream_blocks_leave_nothing_behind) {
+  TestCamera camera, gone;
+  gone.stop();
+  CameraBench bench(at(camera) + "teardown-timeout=1000000");
+  bench.play();
+  bench.wait_connection(1);
+  PadBlock block(bench.camera(), "src");
+  bench.wait("the block", [&](const auto &) { return block.reached(); });
+  g_object_set(bench.camera(), "location", gone.url().c_str(), nullptr);
+  g_signal_emit_by_name(bench.camera(), "reconnect");
+  const auto wait_attempts = [&bench](guint64 count) {
+    bench.wait("attempts",
+               [=](const auto &it) { return it.template statistic<guint64>("attempts") >= count; });
+  };
+  wait_attempts(4);
+  const auto tasks = count_entries("/proc/self/task");
+  wait_attempts(24);
+  bench.wait("threads gone",
+             [&](const auto &) { return count_entries("/proc/self/task") <= tasks + 5; });
+  bench.wait("the one that does not close",
+             [](const auto &it) { return it.template statistic<guint64>("quarantined") == 1; });
+  block.let_go();
+  g_object_set(bench.camera(), "location", camera.url().c_str(), nullptr);
+  bench.wait_connection(2);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
 static Suite *cudacamsrc_limits_suite() {
   auto *suite = suite_create("cudacamsrc-limits");
   auto *tests = tcase_create("general");
@@ -265,6 +296,7 @@ static Suite *cudacamsrc_limits_suite() {
   tcase_add_test(tests, certificate_checks_can_be_lowered);
   tcase_add_test(tests, a_loss_is_told_while_its_connection_hangs);
   tcase_add_test(tests, connections_that_do_not_close_are_bounded_and_reaped);
+  tcase_add_test(tests, attempts_while_downstream_blocks_leave_nothing_behind);
   return suite;
 }
 GST_CHECK_MAIN(cudacamsrc_limits)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// Timeouts and limits that are set while cudacamsrc runs.
 #include "camera-bench.hpp"
+#include "teardown-hold.hpp"
 #include "test-camera.hpp"
 
 #include <gst/check/gstcheck.h>
 
 using cudacam::test::at;
 using cudacam::test::CameraBench;
+using cudacam::test::TeardownHold;
 using cudacam::test::TestCamera;
 
 namespace {
@@ -67,6 +69,23 @@ GST_START_TEST(limits_of_retries_hold_at_once) {
 }
 GST_END_TEST
 
+/// It was told what it may take to be closed when it was made.
+GST_START_TEST(a_connection_is_not_waited_for_longer_than_it_was_told) {
+  TestCamera camera;
+  CameraBench bench(at(camera) + "teardown-timeout=100000000");
+  TeardownHold hold(bench);
+  bench.play();
+  bench.wait_connection(1);
+  set_time(bench, "teardown-timeout", 3600 * GST_SECOND);
+  set_time(bench, "retry-timeout", 0);  // whatever holds at once
+  g_signal_emit_by_name(bench.camera(), "reconnect");
+  bench.wait_connection(2);
+  hold.let_go();
+  bench.set_state(GST_STATE_NULL);
+  fail_unless(bench.errors.empty());
+}
+GST_END_TEST
+
 /// What comes while no camera is wanted is not kept for later.
 GST_START_TEST(what_is_asked_for_in_null_is_forgotten) {
   TestCamera camera;
@@ -86,6 +105,7 @@ static Suite *cudacamsrc_settings_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, timeouts_hold_at_once);
   tcase_add_test(tests, limits_of_retries_hold_at_once);
+  tcase_add_test(tests, a_connection_is_not_waited_for_longer_than_it_was_told);
   tcase_add_test(tests, what_is_asked_for_in_null_is_forgotten);
   return suite;
 }

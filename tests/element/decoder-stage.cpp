@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// The gate in front of the kept decoder.
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "decode/decoder-stage.hpp"
 #include "decode/registry.hpp"
 
@@ -11,7 +16,8 @@ using cudacam::DecoderStage;
 using cudacam::Generation;
 using cudacam::Reason;
 
-// Makes a frame of each picture, until it is worn out: then none.
+// Makes a frame of each picture, until it is worn out: then none. Remembers what it was offered and
+// told to decode.
 struct WearingDecoder {
   GstElement parent;
 };
@@ -21,11 +27,13 @@ struct WearingDecoderClass {
 static GType wearing_decoder_get_type();
 G_DEFINE_TYPE(WearingDecoder, wearing_decoder, GST_TYPE_ELEMENT)
 
-static GstStaticPadTemplate wearing_sink =
-    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-h264"));
+static GstStaticPadTemplate wearing_sink = GST_STATIC_PAD_TEMPLATE(
+    "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/x-h264; video/x-h265"));
 static GstStaticPadTemplate wearing_src =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 static bool worn_out = false;
+static std::vector<std::string> wearing_caps;
+static std::vector<cudacam::CapsPtr> wearing_offers;
 
 static GstFlowReturn wearing_decoder_chain(GstPad *, GstObject *element, GstBuffer *raw) {
   BufferPtr picture(raw);
@@ -34,15 +42,36 @@ static GstFlowReturn wearing_decoder_chain(GstPad *, GstObject *element, GstBuff
   return gst_pad_push(output.get(), picture.release());
 }
 
+static gboolean wearing_decoder_event(GstPad *pad, GstObject *element, GstEvent *event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
+    GstCaps *caps = nullptr;
+    gst_event_parse_caps(event, &caps);
+    wearing_caps.emplace_back(gst_structure_get_name(gst_caps_get_structure(caps, 0)));
+  }
+  return gst_pad_event_default(pad, element, event);
+}
+
+/// As a decoder may that wants to know before it is fed.
+static GstStateChangeReturn wearing_decoder_change_state(GstElement *element,
+                                                         GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
+    const auto input = adopt(gst_element_get_static_pad(element, "sink"));
+    wearing_offers.emplace_back(gst_pad_peer_query_caps(input.get(), nullptr));
+  }
+  return GST_ELEMENT_CLASS(wearing_decoder_parent_class)->change_state(element, transition);
+}
+
 static void wearing_decoder_init(WearingDecoder *self) {
   auto *input = gst_pad_new_from_static_template(&wearing_sink, "sink");
   gst_pad_set_chain_function(input, wearing_decoder_chain);
+  gst_pad_set_event_function(input, wearing_decoder_event);
   gst_element_add_pad(GST_ELEMENT(self), input);
   gst_element_add_pad(GST_ELEMENT(self), gst_pad_new_from_static_template(&wearing_src, "src"));
 }
 
 static void wearing_decoder_class_init(WearingDecoderClass *klass) {
   auto *element = GST_ELEMENT_CLASS(klass);
+  element->change_state = wearing_decoder_change_state;
   gst_element_class_add_static_pad_template(element, &wearing_sink);
   gst_element_class_add_static_pad_template(element, &wearing_src);
   gst_element_class_set_static_metadata(element, "Wearing decoder", "Codec/Decoder/Video",
@@ -61,9 +90,9 @@ struct Fixture {
     gst_element_set_state(GST_ELEMENT(bin.get()), GST_STATE_NULL);
     stage.stop();
   }
-  bool caps_from(Generation from) {
-    const cudacam::CapsPtr caps(gst_caps_from_string(cudacam::find_codec("H264")->caps));
-    return stage.on_caps(from, *cudacam::find_codec("H264"), caps.get());
+  bool caps_from(Generation from, const char *codec = "H264") {
+    const cudacam::CapsPtr caps(gst_caps_from_string(cudacam::find_codec(codec)->caps));
+    return stage.on_caps(from, *cudacam::find_codec(codec), caps.get());
   }
   GstFlowReturn buffer_from(Generation from, bool keyframe) {
     BufferPtr buffer(gst_buffer_new_allocate(nullptr, 16, nullptr));
@@ -96,6 +125,37 @@ struct Fixture {
                       [](cudacam::ObjectPtr<GstElement> decoder) {
                         gst_element_set_state(decoder.get(), GST_STATE_NULL);
                       }}};
+};
+
+/// Takes all frames and remembers the events.
+struct Downstream {
+  explicit Downstream(GstPad *pad) : source(pad) {
+    g_object_set(element.get(), "async", FALSE, nullptr);
+    gst_element_set_state(element.get(), GST_STATE_PLAYING);
+    gst_pad_set_active(source, TRUE);
+    fail_unless_equals_int(gst_pad_link(source, input.get()), GST_PAD_LINK_OK);
+    gst_pad_add_probe(
+        input.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+        [](GstPad *, GstPadProbeInfo *info, gpointer self) {
+          const auto type = GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info));
+          auto &downstream = *static_cast<Downstream *>(self);
+          downstream.events.push_back(type);
+          if (type == GST_EVENT_GAP) std::exchange(downstream.on_gap, [] {})();
+          return GST_PAD_PROBE_OK;
+        },
+        this, nullptr);
+  }
+  ~Downstream() {
+    gst_pad_unlink(source, input.get());
+    gst_element_set_state(element.get(), GST_STATE_NULL);
+  }
+
+  GstPad *const source;
+  const cudacam::ObjectPtr<GstElement> element{
+      cudacam::sink(gst_element_factory_make("fakesink", nullptr))};
+  const cudacam::ObjectPtr<GstPad> input{adopt(gst_element_get_static_pad(element.get(), "sink"))};
+  std::vector<GstEventType> events;
+  std::function<void()> on_gap = [] {};
 };
 
 }  // namespace
@@ -164,15 +224,8 @@ GST_END_TEST
 
 /// The EOS that drained a decoder at a loss is not downstream's, whatever the decoder does next.
 GST_START_TEST(what_drained_a_decoder_is_no_refusal) {
-  fail_unless(
-      gst_element_register(nullptr, "wearingdec", GST_RANK_NONE, wearing_decoder_get_type()));
   Fixture f;
-  const auto downstream = cudacam::sink(gst_element_factory_make("fakesink", nullptr));
-  g_object_set(downstream.get(), "async", FALSE, nullptr);
-  gst_element_set_state(downstream.get(), GST_STATE_PLAYING);
-  const auto input = adopt(gst_element_get_static_pad(downstream.get(), "sink"));
-  gst_pad_set_active(f.source, TRUE);
-  fail_unless_equals_int(gst_pad_link(f.source, input.get()), GST_PAD_LINK_OK);
+  const Downstream downstream(f.source);
   f.enter(1, "wearingdec");
   fail_unless(f.caps_from(1));
   fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
@@ -190,7 +243,7 @@ GST_START_TEST(what_drained_a_decoder_is_no_refusal) {
   fail_unless(f.caps_from(3));
   fail_unless_equals_uint64(f.stage.statistics().decoders, 2);
   // Downstream's own EOS is one.
-  gst_pad_set_chain_function(input.get(), [](GstPad *, GstObject *, GstBuffer *frame) {
+  gst_pad_set_chain_function(downstream.input.get(), [](GstPad *, GstObject *, GstBuffer *frame) {
     gst_buffer_unref(frame);
     return GST_FLOW_EOS;
   });
@@ -198,8 +251,67 @@ GST_START_TEST(what_drained_a_decoder_is_no_refusal) {
   fail_unless_equals_int(f.refusals.size(), 1);
   fail_unless_equals_int(f.refusals[0], GST_FLOW_EOS);
   fail_unless_equals_int(f.failures, 1);
-  gst_pad_unlink(f.source, input.get());
-  gst_element_set_state(downstream.get(), GST_STATE_NULL);
+}
+GST_END_TEST
+
+/// Neither by an event nor when it asks, from what the pad in front of it had before.
+GST_START_TEST(a_decoder_hears_of_no_codec_but_its_own) {
+  Fixture f;
+  const Downstream downstream(f.source);
+  f.enter(1, "wearingdec");
+  fail_unless(f.caps_from(1));
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.stage.leave(Reason::stalled);
+  f.enter(2, "wearingdec");
+  fail_unless(f.caps_from(2, "H265"));
+  fail_unless_equals_int(f.buffer_from(2, true), GST_FLOW_OK);
+  const std::vector<std::string> expected{"video/x-h264", "video/x-h265"};
+  fail_unless(wearing_caps == expected);
+  const cudacam::CapsPtr own(gst_caps_from_string("video/x-h265"));
+  fail_unless_equals_int(wearing_offers.size(), 2);
+  fail_unless(gst_caps_can_intersect(wearing_offers[1].get(), own.get()));
+}
+GST_END_TEST
+
+/// While its thread tells downstream of the loss before.
+GST_START_TEST(a_connection_that_is_lost_on_its_way_in_does_not_enter) {
+  Fixture f;
+  Downstream downstream(f.source);
+  f.enter(1, "wearingdec");
+  fail_unless(f.caps_from(1));
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.stage.leave(Reason::stalled);
+  f.enter(2, "wearingdec");
+  downstream.on_gap = [&] {
+    f.stage.leave(Reason::stalled);
+    f.enter(3, "wearingdec");
+  };
+  f.buffer_from(2, true);
+  fail_unless_equals_uint64(f.stage.fed(), 1);
+  fail_unless_equals_uint64(f.stage.statistics().frames, 1);
+  // The keyframe was not the next one's.
+  fail_unless(f.caps_from(3));
+  fail_unless_equals_int(f.buffer_from(3, false), GST_FLOW_OK);
+  fail_unless_equals_uint64(f.stage.statistics().skipped, 1);
+}
+GST_END_TEST
+
+/// Whoever settles late, because a connection hung, may meet a downstream that blocks for ever, and
+/// then an element that is gone.
+GST_START_TEST(a_stopping_element_tells_of_no_loss) {
+  Fixture f;
+  const Downstream downstream(f.source);
+  f.enter(1, "wearingdec");
+  fail_unless(f.caps_from(1));
+  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.stage.leave(Reason::none);
+  f.stage.unblock();
+  const auto before = downstream.events.size();
+  fail_unless(f.stage.settle(true));
+  fail_unless_equals_int(downstream.events.size(), before);
+  f.stage.stop();
+  fail_unless(f.stage.settle(true));
+  fail_unless_equals_int(downstream.events.size(), before);
 }
 GST_END_TEST
 
@@ -232,12 +344,16 @@ static Suite *decoder_stage_suite() {
   auto *suite = suite_create("decoder-stage");
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
+  gst_element_register(nullptr, "wearingdec", GST_RANK_NONE, wearing_decoder_get_type());
   tcase_add_test(tests, only_the_current_connection_enters);
   tcase_add_test(tests, nothing_enters_before_a_keyframe);
   tcase_add_test(tests, a_decoder_without_output_is_not_kept);
   tcase_add_test(tests, a_decoder_that_was_not_fed_is_kept);
   tcase_add_test(tests, a_missing_decoder_is_a_failure);
   tcase_add_test(tests, what_drained_a_decoder_is_no_refusal);
+  tcase_add_test(tests, a_decoder_hears_of_no_codec_but_its_own);
+  tcase_add_test(tests, a_connection_that_is_lost_on_its_way_in_does_not_enter);
+  tcase_add_test(tests, a_stopping_element_tells_of_no_loss);
   tcase_add_test(tests, decoders_are_set_up_for_a_live_camera);
   return suite;
 }

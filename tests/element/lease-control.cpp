@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// What cudacamsink does about readers: revocation, reports, samples, the way to READY.
+#include <pthread.h>
+
 #include <future>
 #include <thread>
 #include <vector>
@@ -33,6 +35,28 @@ class Bus {
  private:
   GstElement *element_;
   GstBus *bus_;
+};
+
+/// While it lives, no thread can be made: nobody has the memory for stacks of this size.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_attr_t huge;
+    pthread_attr_init(&huge);
+    pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+    fail_unless_equals_int(pthread_getattr_default_np(&before_), 0);
+    fail_unless_equals_int(pthread_setattr_default_np(&huge), 0);
+    pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+  }
+  NoThreads(const NoThreads &) = delete;
+  NoThreads &operator=(const NoThreads &) = delete;
+
+ private:
+  pthread_attr_t before_;
 };
 
 void push_camera_event(LeaseBench &bench, guint64 connection, gboolean streaming) {
@@ -102,6 +126,73 @@ GST_START_TEST(a_lease_timeout_set_later_holds_for_leases_that_are_out) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_sink_that_is_started_again_watches_its_leases_again) {
+  LeaseBench bench("cudacamsink lease-timeout=1");
+  Bus bus(bench.sink());
+  for (const char *holder : {"first", "second"}) {
+    bench.push(1);
+    const auto lease = bench.acquire(holder);
+    fail_unless(lease != nullptr);
+    const auto message = bus.wait(GST_MESSAGE_ELEMENT);
+    fail_unless(message != nullptr);
+    fail_unless_equals_string(
+        gst_structure_get_string(gst_message_get_structure(message.get()), "holder"), holder);
+    gst_element_set_state(bench.harness()->element, GST_STATE_NULL);
+    gst_element_set_state(bench.harness()->element, GST_STATE_PLAYING);
+    gst_harness_set_src_caps_str(bench.harness(), kCaps);
+  }
+}
+GST_END_TEST
+
+GST_START_TEST(without_a_lease_timeout_no_lease_is_overdue) {
+  LeaseBench bench("cudacampool ! cudacamsink lease-timeout=1");
+  Bus bus(bench.sink());
+  bench.push(1);
+  const auto slow = bench.acquire("slow");
+  fail_unless(bus.wait(GST_MESSAGE_ELEMENT) != nullptr);  // the watch is there
+  g_object_set(bench.sink(), "lease-timeout", guint64{0}, nullptr);
+  const auto lease = bench.acquire("free");
+  // Lets time pass, in which a watch that is wrong would find the lease overdue.
+  fail_unless(!flag(bench.drain(20 * GST_MSECOND), "drained"));
+  fail_unless_equals_uint64(holder_number(bench.sink(), "free", "overdue"), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(a_watch_that_cannot_be_made_is_an_error_and_not_the_end_of_the_process) {
+  LeaseBench bench("cudacamsink");
+  Bus bus(bench.sink());
+  {
+    const NoThreads none;
+    g_object_set(bench.sink(), "lease-timeout", kLong, nullptr);
+  }
+  fail_unless(bus.wait(GST_MESSAGE_ERROR) != nullptr);
+  gst_element_set_state(bench.sink(), GST_STATE_READY);
+  {
+    const NoThreads none;
+    fail_unless_equals_int(gst_element_set_state(bench.sink(), GST_STATE_PLAYING),
+                           GST_STATE_CHANGE_FAILURE);
+  }
+  fail_unless(bus.wait(GST_MESSAGE_ERROR) != nullptr);
+  GError *error = nullptr;
+  fail_unless(!bench.acquire("reader", kLong, &error));  // it does not run
+  expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
+  fail_unless_equals_int(gst_element_set_state(bench.sink(), GST_STATE_PLAYING),
+                         GST_STATE_CHANGE_SUCCESS);
+}
+GST_END_TEST
+
+GST_START_TEST(a_reconnect_drains_if_there_is_time_for_it) {
+  for (const bool drains : {false, true}) {
+    LeaseBench bench;
+    g_object_set(bench.sink(), "drain-timeout", guint64{drains}, nullptr);
+    bench.push(1);
+    gboolean taken = FALSE;
+    g_signal_emit_by_name(bench.sink(), "reconnect", &taken);
+    fail_unless((bench.acquire("reader") == nullptr) == drains);  // a drain forgets the frame
+  }
+}
+GST_END_TEST
+
 GST_START_TEST(signals_tell_of_frames_and_drains) {
   LeaseBench bench;
   int frames = 0;
@@ -158,7 +249,8 @@ GST_START_TEST(the_way_to_ready_waits_for_leases_but_not_for_long) {
   GError *error = nullptr;
   fail_unless(!bench.acquire("reader", kLong, &error));
   expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
-  fail_unless(stopping.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  // Time for one that does not wait to come to its end.
+  fail_unless(stopping.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
   lease.reset();
   fail_unless_equals_int(stopping.get(), GST_STATE_CHANGE_SUCCESS);
 
@@ -236,6 +328,10 @@ static Suite *lease_control_suite() {
   tcase_add_test(tests, revoking_ends_the_wait_not_the_frame);
   tcase_add_test(tests, an_overdue_lease_is_reported_once);
   tcase_add_test(tests, a_lease_timeout_set_later_holds_for_leases_that_are_out);
+  tcase_add_test(tests, a_sink_that_is_started_again_watches_its_leases_again);
+  tcase_add_test(tests, without_a_lease_timeout_no_lease_is_overdue);
+  tcase_add_test(tests, a_watch_that_cannot_be_made_is_an_error_and_not_the_end_of_the_process);
+  tcase_add_test(tests, a_reconnect_drains_if_there_is_time_for_it);
   tcase_add_test(tests, signals_tell_of_frames_and_drains);
   tcase_add_test(tests, signals_tell_of_the_camera);
   tcase_add_test(tests, the_way_to_ready_waits_for_leases_but_not_for_long);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// Several readers: limits, queues, holders of many names, sinks that share a pool.
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "lease-bench.hpp"
@@ -74,6 +76,21 @@ GST_START_TEST(a_holder_outlives_states_and_the_owner_of_the_sink) {
   GError *error = nullptr;
   fail_unless(!gst_cuda_cam_holder_acquire(holder.get(), kLong, &error));
   expect_error(error, GST_CUDA_CAM_LEASE_ERROR_STOPPED);
+}
+GST_END_TEST
+
+GST_START_TEST(hold_times_of_a_holder_are_told) {
+  constexpr auto kHeld = std::chrono::milliseconds(30);
+  LeaseBench bench;
+  for (guint8 i = 0; i < 10; ++i) {
+    bench.push(i);
+    const auto lease = bench.acquire("reader");
+    if (i == 5) std::this_thread::sleep_for(kHeld);  // the one in ten that is held for long
+  }
+  const auto median = holder_number(bench.sink(), "reader", "hold-median");
+  const auto longest = holder_number(bench.sink(), "reader", "hold-p99");
+  fail_unless(median > 0 && median < longest);
+  fail_unless(longest >= guint64(std::chrono::nanoseconds(kHeld).count()));
 }
 GST_END_TEST
 
@@ -155,6 +172,7 @@ static Suite *lease_holders_suite() {
   tcase_add_test(tests, a_holder_with_a_queue_gets_every_frame);
   tcase_add_test(tests, a_holder_is_one_of_its_name_and_ends_with_its_last_reference);
   tcase_add_test(tests, a_holder_outlives_states_and_the_owner_of_the_sink);
+  tcase_add_test(tests, hold_times_of_a_holder_are_told);
   tcase_add_test(tests, several_sinks_behind_one_tee_lend_the_same_frames);
   tcase_add_test(tests, several_holders_and_sinks_behind_one_tee_share_the_slots);
   tcase_add_test(tests, names_of_holders_are_not_kept_by_glib);

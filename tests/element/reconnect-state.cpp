@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// reconnect-mode=state: cameras that are no cudacamsrc come back as well.
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/ptr.hpp"
 #include "gstcudacam.h"
+#include "lease/source-restarter.hpp"
 #include "mjpeg-server.hpp"
 #include "pad-block.hpp"
 #include "restart-bench.hpp"
@@ -15,6 +19,7 @@
 #include <gst/check/gstcheck.h>
 
 using cudacam::ObjectPtr;
+using cudacam::SourceRestarter;
 using cudacam::test::MjpegServer;
 using cudacam::test::number;
 using cudacam::test::PadBlock;
@@ -26,11 +31,14 @@ namespace {
 
 /// Reads a file three times.
 void check_loop(RestartBench &bench) {
+  const auto begin = std::chrono::steady_clock::now();
   bench.play();
   for (unsigned round = 1; round <= 3; ++round) {
     bench.wait_eos(round);
     if (round < 3) fail_unless(bench.reconnect());
   }
+  // Two restarts do not begin in less.
+  fail_unless(std::chrono::steady_clock::now() - begin >= SourceRestarter::kPause);
   fail_unless_equals_uint64(bench.count(&RestartBench::playing_left), 0);
   bench.stop();
   fail_unless_equals_uint64(bench.frames, 45);
@@ -44,7 +52,49 @@ bool has(const char *element) {
   return cudacam::adopt(gst_element_factory_find(element)) != nullptr;
 }
 
+/// The first restart of a bench's source, which stops where it has flushed and not yet stopped the
+/// source.
+class HeldRestart {
+ public:
+  explicit HeldRestart(RestartBench &bench) {
+    g_signal_connect(bench.sink(), "camera-lost",
+                     G_CALLBACK(+[](GstElement *, const char *, const char *, HeldRestart *self) {
+                       if (self->reached_.exchange(true)) return;
+                       self->held_.set_value();
+                       self->go_.get_future().wait();
+                     }),
+                     this);
+  }
+  void await() { held_.get_future().wait(); }
+  void let_go() { go_.set_value(); }
+
+ private:
+  std::atomic<bool> reached_{false};
+  std::promise<void> held_, go_;
+};
+
 }  // namespace
+
+GST_START_TEST(what_is_asked_before_the_source_has_stopped_is_one_restart) {
+  RestartBench bench(
+      "videotestsrc name=source is-live=true ! video/x-raw,width=16,height=16,framerate=100/1 ! "
+      "cudacampool");
+  HeldRestart held(bench);
+  bench.play();
+  bench.wait_connection(1);
+  fail_unless(bench.reconnect());
+  held.await();
+  for (int i = 0; i < 3; ++i) fail_unless(bench.reconnect());
+  // Frames that flow would make a further restart needless.
+  g_object_set(bench.get("source").get(), "num-buffers", 5, nullptr);
+  held.let_go();
+  bench.wait_eos(1);
+  // Time for a further restart to come to its turn.
+  std::this_thread::sleep_for(SourceRestarter::kPause + std::chrono::milliseconds(200));
+  bench.stop();
+  fail_unless_equals_uint64(bench.connections, 2);
+}
+GST_END_TEST
 
 GST_START_TEST(a_file_is_read_again_through_decodebin) {
   const VideoFile file;
@@ -263,6 +313,7 @@ static Suite *reconnect_state_suite() {
   auto *suite = suite_create("reconnect-state");
   auto *tests = tcase_create("general");
   suite_add_tcase(suite, tests);
+  tcase_add_test(tests, what_is_asked_before_the_source_has_stopped_is_one_restart);
   tcase_add_test(tests, a_file_is_read_again_through_decodebin);
   tcase_add_test(tests, a_file_is_read_again_by_uridecodebin);
   tcase_add_test(tests, a_file_is_read_again_without_a_pool_and_with_a_fixed_demuxer);

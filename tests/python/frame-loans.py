@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How long frames of pipelines/camera_frames.py are on loan, and on which CUDA streams they are read:
 frame-loans.py FOLDER_OF_IT, TAP on stdout."""
+import contextlib
+import io
 import os
 import subprocess
 import sys
 import threading
 
 import tap
-from frames_bench import CUDA, Camera, GLib, Stream, camera_frames, numpy, on_gpu
+from frames_bench import CUDA, Camera, GLib, Stream, camera_frames, installed, numpy, on_gpu
 
 
 class Complaints:
@@ -148,6 +150,27 @@ def reader_says_what_is_wrong():
 
 # --- CUDA
 
+def the_reader_shares_its_context_with_whatever_decodes():
+    """Nothing in a pipeline's text tells whether its decoder has frames on the GPU."""
+    import reader
+    shared, before = [], (reader.use_primary_context, sys.argv)
+    reader.use_primary_context = shared.append
+    sys.argv = ['reader.py', 'videotestsrc is-live=true ! cudacampool ! cudacamsink name=sink', '1']
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            reader.main()
+    finally:
+        reader.use_primary_context, sys.argv = before
+    assert len(shared) == 1 and float(printed.getvalue()) > 0, (shared, printed.getvalue())
+
+
+def the_reader_says_what_it_lacks():
+    source = 'videotestsrc is-live=true ! cudaupload ! video/x-raw(memory:CUDAMemory) ! cudacampool ! cudacamsink name=sink'
+    ended = subprocess.run([sys.executable, os.path.join(sys.argv[1], 'reader.py'), source, '1'],
+                           stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 77 and 'cupy' in ended.stderr and 'Traceback' not in ended.stderr, ended
+
+
 def the_default_stream_has_a_handle_that_says_so():
     with Camera(CUDA) as camera:
         plane = next(camera.frames).planes(0)[0]
@@ -228,6 +251,9 @@ def main():
         a_frame_says_which_one_it_is, dlpack_does_what_it_is_asked_for_or_refuses,
         arrays_may_outlive_everything_at_exit, a_release_that_cannot_be_ordered_waits_for_the_gpu,
         reader_says_what_is_wrong)]
+    plan += on_gpu(the_reader_shares_its_context_with_whatever_decodes)
+    if not installed('torch') and not installed('cupy'):
+        plan += on_gpu(the_reader_says_what_it_lacks)
     plan += on_gpu(the_default_stream_has_a_handle_that_says_so, a_loan_ends_on_any_thread,
                    a_loan_begins_on_any_thread, another_thread_cannot_name_the_default_stream_of_this_one)
     tap.run(plan)

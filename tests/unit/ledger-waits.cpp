@@ -206,6 +206,35 @@ GST_START_TEST(a_new_limit_and_a_queue_that_ends_are_told_to_who_waits) {
 }
 GST_END_TEST
 
+/// A frame may take its time to die: the driver waits for kernels before it frees memory.
+GST_START_TEST(a_drain_in_which_a_frame_dies_holds_up_nobody) {
+  Ledger ledger;
+  ledger.publish(frame(1));
+  const auto kept = ledger.acquire("a", kNow);
+  bool released = false;
+  ledger.publish(cudacam::FrameRef(new int(2), [&](int *last) {
+    delete last;
+    std::thread([&] { released = ledger.release(kept.id); }).join();  // would hang
+  }));
+  fail_unless(ledger.drain(far_off()).empty());
+  fail_unless(released);
+}
+GST_END_TEST
+
+/// It sleeps through the drain, so it is not what it waited for in vain.
+GST_START_TEST(a_drain_that_is_over_is_not_why_no_frame_came) {
+  Ledger ledger;
+  auto waiting = std::async(std::launch::async, [&] {
+    return ledger.acquire("a", Ledger::Clock::now() + std::chrono::milliseconds(300));
+  });
+  while (ledger.counts().waiting == 0 &&
+         waiting.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+    std::this_thread::yield();
+  fail_unless(ledger.drain(kNow).empty());
+  fail_unless(waiting.get().outcome == Outcome::kTimeout);
+}
+GST_END_TEST
+
 /// A deadline meets a frame: the reader has it, or it is still the newest, never lent to nobody.
 GST_START_TEST(no_lease_is_lost_when_a_deadline_meets_a_frame) {
   constexpr int kRounds = 2000;
@@ -247,6 +276,8 @@ static Suite *ledger_waits_suite() {
   tcase_add_test(tests, readers_for_whom_there_is_nothing_sleep_on);
   tcase_add_test(tests, threads_that_share_a_name_are_served_in_turn);
   tcase_add_test(tests, a_new_limit_and_a_queue_that_ends_are_told_to_who_waits);
+  tcase_add_test(tests, a_drain_in_which_a_frame_dies_holds_up_nobody);
+  tcase_add_test(tests, a_drain_that_is_over_is_not_why_no_frame_came);
   tcase_add_test(tests, no_lease_is_lost_when_a_deadline_meets_a_frame);
   return suite;
 }

@@ -74,6 +74,7 @@ void Stream::submit(Lock &, Operation operation) {
 
   operation.position = ++timeline_->submitted;
   clock_.advance(timeline_->party, operation.position);
+  if (operation.host_function) operation.known = clock_;
   if (driver.settings.races) check_races(operation);
   if (driver.report.tracing())
     driver.report.trace(format("%s: '%s' submitted", name().c_str(), operation.work.what.c_str()));

@@ -51,6 +51,7 @@ struct Operation {
   CUresult injected = CUDA_SUCCESS;
   bool kernel = false;  // memory traps end it; must hold nothing that needs unwinding
   bool host_function = false;
+  Clock known;  // to who runs a host function: what it comes after
   std::shared_ptr<std::atomic<std::int64_t>> stamp;  // steady time of completion, in ns
   CUdeviceptr ends = 0;  // memory that is taken away when the operation is done
   std::string ended_by;

@@ -113,6 +113,7 @@ void Stream::execute(Lock &lock, Operation &operation) {
   const bool run = driver.error() == CUDA_SUCCESS && operation.work.run;
   if (!run && !operation.work.done) return;
   for (CUdeviceptr base : used) driver.memory.operation_begins(*driver.memory.live_at(base));
+  if (operation.host_function) driver.learn(operation.known);
   lock.unlock();
   if (run) {
     this_thread().on_worker = operation.host_function;

@@ -165,6 +165,24 @@ TEST(a_query_that_says_done_is_a_wait) {
   CHECK_EQUAL(nvsim_violations(), 0);
 }
 
+TEST(a_host_function_that_runs_is_a_wait_for_what_came_before_it) {
+  start();
+  const CUdeviceptr frame = make_memory(kFrame);
+  const CUdeviceptr other = make_memory(kFrame);
+  const CUstream first = make_stream();
+  const CUstream second = make_stream();
+  CHECK_EQUAL(nvsim_hold(first, 1), 0);
+  CHECK_OK(cuMemsetD8Async(frame, 1, kFrame, first));
+  CHECK_OK(cuLaunchHostFunc(
+      first, [](void *) {}, nullptr));
+  CHECK_OK(cuMemsetD8Async(other, 1, kFrame, first));
+  CHECK_EQUAL(nvsim_step(first, 3), 3);
+  CHECK_OK(cuMemsetD8Async(frame, 2, kFrame, second));
+  CHECK_EQUAL(nvsim_violations(), 0);
+  CHECK_OK(cuMemsetD8Async(other, 2, kFrame, second));
+  CHECK_EQUAL(nvsim_violations(), 1);
+}
+
 TEST(an_event_recorded_too_early_does_not_order) {
   start();
   const CUdeviceptr frame = make_memory(kFrame);
