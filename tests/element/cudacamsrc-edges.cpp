@@ -170,6 +170,27 @@ GST_START_TEST(no_password_in_a_graph_of_the_pipeline) {
 }
 GST_END_TEST
 
+/// Since READY.
+GST_START_TEST(statistics_begin_anew) {
+  TestCamera camera;
+  CameraBench bench(at(camera));
+  bench.play();
+  bench.wait_connection(1);
+  g_signal_emit_by_name(bench.camera(), "reconnect");
+  bench.wait_connection(2);
+  fail_unless_equals_uint64(bench.statistic<guint64>("outages"), 1);
+  fail_unless(bench.statistic<guint64>("first-frame-delay") != GST_CLOCK_TIME_NONE);
+  bench.set_state(GST_STATE_NULL);
+  camera.stop();
+  bench.play();
+  bench.wait_status("backoff");
+  for (const char *count : {"outages", "connections", "frames", "decoders"})
+    fail_unless_equals_uint64(bench.statistic<guint64>(count), 0);
+  fail_unless_equals_uint64(bench.statistic<guint64>("first-frame-delay"), GST_CLOCK_TIME_NONE);
+  bench.set_state(GST_STATE_NULL);
+}
+GST_END_TEST
+
 /// A connection that is closed is none that hangs, however the next one comes about.
 GST_START_TEST(one_connection_that_may_hang_is_room_for_reconnects) {
   TestCamera camera;
@@ -288,6 +309,7 @@ static Suite *cudacamsrc_edges_suite() {
   tcase_add_test(tests, cannot_be_sought_in);
   tcase_add_test(tests, rtspsrc_is_told_what_was_set);
   tcase_add_test(tests, no_password_in_a_graph_of_the_pipeline);
+  tcase_add_test(tests, statistics_begin_anew);
   tcase_add_test(tests, one_connection_that_may_hang_is_room_for_reconnects);
   tcase_add_test(tests, a_pause_ends_before_the_next_connection);
   tcase_add_test(tests, a_connection_that_hangs_outlives_the_element);

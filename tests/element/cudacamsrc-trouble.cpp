@@ -130,6 +130,21 @@ GST_START_TEST(unknown_path) {
 }
 GST_END_TEST
 
+/// What was told in an outage is told again in the next.
+GST_START_TEST(each_outage_has_its_warning) {
+  TestCamera camera;
+  CameraBench bench(at(camera));
+  bench.play();
+  for (guint64 outage = 1; outage <= 2; outage++) {
+    bench.wait_connection(outage);
+    camera.send_eos();
+    bench.wait("its warning", [outage](const auto &it) { return it.warnings.size() >= outage; });
+  }
+  bench.set_state(GST_STATE_NULL);
+  for (const auto &reason : bench.warnings) fail_unless(reason == "end-of-stream");
+}
+GST_END_TEST
+
 GST_START_TEST(unknown_host) {
   CameraBench bench("location=rtsp://no-such-camera.invalid/x");
   bench.play();
@@ -361,6 +376,7 @@ static Suite *cudacamsrc_trouble_suite() {
   tcase_add_test(tests, password_by_url_or_property);
   tcase_add_test(tests, password_corrected_while_playing);
   tcase_add_test(tests, unknown_path);
+  tcase_add_test(tests, each_outage_has_its_warning);
   tcase_add_test(tests, unknown_host);
   tcase_add_test(tests, nobody_listens);
   tcase_add_test(tests, host_is_silent);

@@ -127,7 +127,7 @@ struct Fixture {
                       }}};
 };
 
-/// Takes all frames and remembers the events.
+/// Takes all frames and remembers their times, and the events.
 struct Downstream {
   explicit Downstream(GstPad *pad) : source(pad) {
     g_object_set(element.get(), "async", FALSE, nullptr);
@@ -144,6 +144,14 @@ struct Downstream {
           return GST_PAD_PROBE_OK;
         },
         this, nullptr);
+    gst_pad_add_probe(
+        input.get(), GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad *, GstPadProbeInfo *info, gpointer self) {
+          static_cast<Downstream *>(self)->times.push_back(
+              GST_BUFFER_PTS(GST_PAD_PROBE_INFO_BUFFER(info)));
+          return GST_PAD_PROBE_OK;
+        },
+        this, nullptr);
   }
   ~Downstream() {
     gst_pad_unlink(source, input.get());
@@ -155,6 +163,7 @@ struct Downstream {
       cudacam::sink(gst_element_factory_make("fakesink", nullptr))};
   const cudacam::ObjectPtr<GstPad> input{adopt(gst_element_get_static_pad(element.get(), "sink"))};
   std::vector<GstEventType> events;
+  std::vector<GstClockTime> times;
   std::function<void()> on_gap = [] {};
 };
 
@@ -315,6 +324,31 @@ GST_START_TEST(a_stopping_element_tells_of_no_loss) {
 }
 GST_END_TEST
 
+/// Its running time begins anew, and what was not delivered in it cannot be lost.
+GST_START_TEST(another_start_knows_nothing_of_the_one_before) {
+  Fixture f;
+  const Downstream downstream(f.source);
+  f.enter(1, "wearingdec");
+  fail_unless(f.caps_from(1));
+  for (int i = 0; i < 2; i++) fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.stage.leave(Reason::none);
+  f.stage.unblock();
+  f.stage.stop();
+  f.stage.start();
+  const auto events = downstream.events.size();
+  f.enter(2, "wearingdec");
+  f.stage.leave(Reason::stalled);
+  fail_unless(f.stage.settle(true));
+  fail_unless_equals_int(downstream.events.size(), events);
+  f.enter(3, "wearingdec");
+  fail_unless(f.caps_from(3));
+  fail_unless_equals_int(f.buffer_from(3, true), GST_FLOW_OK);
+  fail_unless_equals_uint64(f.stage.statistics().frames, 1);
+  fail_unless_equals_int(downstream.times.size(), 3);
+  fail_unless_equals_uint64(downstream.times[2], downstream.times[0]);
+}
+GST_END_TEST
+
 /// No frame of delay for each thread, and no damaged frames.
 GST_START_TEST(decoders_are_set_up_for_a_live_camera) {
   unsigned seen = 0;
@@ -354,6 +388,7 @@ static Suite *decoder_stage_suite() {
   tcase_add_test(tests, a_decoder_hears_of_no_codec_but_its_own);
   tcase_add_test(tests, a_connection_that_is_lost_on_its_way_in_does_not_enter);
   tcase_add_test(tests, a_stopping_element_tells_of_no_loss);
+  tcase_add_test(tests, another_start_knows_nothing_of_the_one_before);
   tcase_add_test(tests, decoders_are_set_up_for_a_live_camera);
   return suite;
 }
