@@ -44,10 +44,7 @@ constexpr GstCudaCamFenceFuncs kFuncs = {
       return guarded_call(fence, error,
                           [&](Fence &it) { it.add_reader(static_cast<CUstream>(stream)); });
     },
-    [](gpointer fence) {
-      const std::unique_ptr<Shared> mine(static_cast<Shared *>(fence));
-      if (process_error()) (*mine)->abandon();
-    },
+    [](gpointer fence) { delete static_cast<Shared *>(fence); },
     {}};
 
 }  // namespace
@@ -74,6 +71,11 @@ CudaSlotFence::CudaSlotFence(GstCudaContext *context, std::shared_ptr<WriteStrea
     : streams_(std::move(streams)),
       fence_(std::make_shared<Fence>(context)),
       handle_(gst_cuda_cam_fence_new(&kFuncs, new Shared(fence_))) {
+}
+
+CudaSlotFence::~CudaSlotFence() {
+  if (process_error()) fence_->abandon();  // the memory, which has the handle too, is left behind
+  gst_cuda_cam_fence_unref(handle_);
 }
 
 Readiness CudaSlotFence::readiness(Writer writer) {

@@ -39,7 +39,7 @@ class WriteStreams {
 class CudaSlotFence : public SlotFence {
  public:
   CudaSlotFence(GstCudaContext *context, std::shared_ptr<WriteStreams> streams);
-  ~CudaSlotFence() override { gst_cuda_cam_fence_unref(handle_); }
+  ~CudaSlotFence() override;
   CudaSlotFence(const CudaSlotFence &) = delete;
   CudaSlotFence &operator=(const CudaSlotFence &) = delete;
 

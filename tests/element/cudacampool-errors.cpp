@@ -193,7 +193,7 @@ GST_START_TEST(a_slot_without_a_fence_leaves_no_bytes_behind) {
   Bench bench("cudacampool slots=2");
   bench.set_size(Bench::kLarge);
   bench.settle();
-  fail_unless(driver.fault("cuEventCreate@1=CUDA_ERROR_INVALID_VALUE"));
+  fail_unless(driver.fault("cuEventCreate@*=CUDA_ERROR_INVALID_VALUE"));
   bench.set_size(Bench::kSmall);
   driver.clear_faults();
   fail_unless(contains(bench.warning() + bench.error(), "cuEventCreate"));

@@ -218,6 +218,56 @@ GST_START_TEST(a_writer_on_another_stream_waits_for_the_last_write) {
 }
 GST_END_TEST
 
+/// It lets go of the source at once, which the copy still reads.
+GST_START_TEST(a_source_that_cannot_be_kept_is_waited_for) {
+  const SimulatedDriver simulated;
+  if (!simulated) return;
+  const auto context = make_context();
+  const auto info = info_of("NV12", 64, 48);
+  const auto slot = stock_frame(context.get(), info);
+  PinnedFrame source(context.get(), info);
+  const auto fence = std::make_shared<cudacam::Fence>(context.get());
+  const cudacam::Stream copies(context.get(), CU_STREAM_NON_BLOCKING);
+  const cudacam::Stream releases(context.get(), CU_STREAM_NON_BLOCKING);
+  simulated.delay(20000, 1);
+  for (int i = 0; i < 3; ++i) work_on(slot.get(), copies.handle());
+  fence->written_on(copies.handle());
+  fail_unless(simulated.fault("cuLaunchHostFunc@1=CUDA_ERROR_INVALID_VALUE"));
+  bool failed = false;
+  try {
+    fence->keep(source.release(), releases.handle());
+  } catch (const cudacam::CudaError &error) {
+    failed = error.code() == CUDA_ERROR_INVALID_VALUE;
+  }
+  fail_unless(failed && source.is_gone());
+  fail_unless_equals_int(simulated.pending(copies.handle()), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(a_gpu_that_is_lost_keeps_no_source) {
+  const SimulatedDriver simulated;
+  if (!simulated) return;
+  const auto context = make_context();
+  const auto info = info_of("NV12", 64, 48);
+  PinnedFrame source(context.get(), info);
+  {
+    Pool pool(context.get(), info);
+    pool.set("sync-mode", "gpu");
+    pool.push(host_frame(info));
+    auto next = host_frame(info);
+    simulated.hold_all(true);
+    auto slot = pool.push(source.release());
+    fail_unless(slot && !source.is_gone());
+    simulated.set_error(CUDA_ERROR_ILLEGAL_ADDRESS);
+    fail_unless(!pool.push(std::move(next)));
+    slot.reset();
+  }
+  fail_unless(source.is_gone());
+  simulated.set_error(0);  // for what is the test's
+  simulated.hold_all(false);
+}
+GST_END_TEST
+
 static Suite *cudacampool_source_suite() {
   auto *suite = suite_create("cudacampool-source");
   auto *tests = tcase_create("general");
@@ -228,6 +278,8 @@ static Suite *cudacampool_source_suite() {
   tcase_add_test(tests, after_a_failure_nothing_reads_the_source);
   tcase_add_test(tests, a_late_release_is_not_of_the_next_source);
   tcase_add_test(tests, a_writer_on_another_stream_waits_for_the_last_write);
+  tcase_add_test(tests, a_source_that_cannot_be_kept_is_waited_for);
+  tcase_add_test(tests, a_gpu_that_is_lost_keeps_no_source);
   return suite;
 }
 

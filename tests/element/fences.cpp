@@ -159,6 +159,18 @@ GST_START_TEST(a_slot_with_pending_work_is_passed_over_and_waited_for_only_if_al
 }
 GST_END_TEST
 
+/// Another element may retire it at any moment.
+GST_START_TEST(a_retired_slot_is_not_published) {
+  std::vector<FakeWork> works(1);
+  const auto store = make_store(works, true);
+  const auto frame = store->take(Writer::kCopy);
+  fail_unless(Store::publish(frame.get()).has_value());
+  Store::retire(frame.get());
+  fail_unless(Store::is_retired(frame.get()));
+  fail_unless(!Store::publish(frame.get()).has_value());
+}
+GST_END_TEST
+
 GST_START_TEST(an_error_on_upstreams_way_to_a_slot_is_told_once) {
   std::vector<FakeWork> works(2);
   const auto store = make_store(works, false);
@@ -263,6 +275,7 @@ static Suite *fences_suite() {
   tcase_add_test(tests, the_meta_has_the_fence_of_the_memory);
   tcase_add_test(tests, fences_end_with_their_slots);
   tcase_add_test(tests, a_slot_with_pending_work_is_passed_over_and_waited_for_only_if_allowed);
+  tcase_add_test(tests, a_retired_slot_is_not_published);
   tcase_add_test(tests, an_error_on_upstreams_way_to_a_slot_is_told_once);
   tcase_add_test(tests, a_lease_is_released_after_work_only_if_the_fence_knows_it);
   tcase_add_test(tests, readers_and_writers_of_all_kinds_at_the_same_time);
