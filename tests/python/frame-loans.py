@@ -165,7 +165,8 @@ def the_reader_shares_its_context_with_whatever_decodes():
 
 
 def the_reader_says_what_it_lacks():
-    source = 'videotestsrc is-live=true ! cudaupload ! video/x-raw(memory:CUDAMemory) ! cudacampool ! cudacamsink name=sink'
+    source = (f'videotestsrc is-live=true ! cudaupload ! video/x-raw{CUDA} ! cudacampool ! '
+              'cudacamsink name=sink')
     ended = subprocess.run([sys.executable, os.path.join(sys.argv[1], 'reader.py'), source, '1'],
                            stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 77 and 'cupy' in ended.stderr and 'Traceback' not in ended.stderr, ended
