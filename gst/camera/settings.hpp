@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 
+#include "ingest/reconnect-policy.hpp"
+
 namespace cudacam {
 
 struct Settings {
@@ -40,5 +42,8 @@ struct Settings {
   std::string decoder;
   std::string camera;
 };
+
+/// What they are to the policy.
+ReconnectPolicy::Limits limits(const Settings &settings);
 
 }  // namespace cudacam

@@ -12,25 +12,8 @@ GST_DEBUG_CATEGORY_EXTERN(cudacamsrc_debug);
 namespace cudacam {
 namespace {
 
-/// What a connection may take to close beyond an unanswered TEARDOWN.
-constexpr std::chrono::milliseconds kCloseMargin{500};
 /// What a decoder may take to be destroyed: on a busy GPU a quarter of a second is usual.
 constexpr std::chrono::seconds kDecoderPatience{2};
-
-ReconnectPolicy::Limits limits(const Settings &settings) {
-  const auto ns = [](GstClockTime time) { return std::chrono::nanoseconds(time); };
-  ReconnectPolicy::Limits limits{};
-  limits.connect_timeout = ns(settings.connect_timeout);
-  limits.first_frame_timeout = ns(settings.first_frame_timeout);
-  limits.stall_timeout = ns(settings.stall_timeout);
-  limits.decode_timeout = ns(settings.decode_timeout);
-  limits.retry_min_delay = ns(settings.retry_min_delay);
-  limits.retry_max_delay = ns(settings.retry_max_delay);
-  limits.close_timeout = ns(settings.teardown_timeout) + kCloseMargin;
-  limits.retry_attempts = settings.retry_attempts;
-  limits.retry_timeout = ns(settings.retry_timeout);
-  return limits;
-}
 
 Endpoint endpoint(const ConnectionSettings &settings) {
   const auto &location = settings.location;
