@@ -42,16 +42,16 @@ class Loan:
 
     def __init__(self, lease):
         self.lease = lease
-        self._reader = None  # the stream and, when that is a default stream, whose
+        self._reader = None  # the stream, its context and, when it is a thread's default stream, the thread
 
     def read_on(self, stream):
         """The frame is complete for, and stays until the end of, what is queued on `stream`."""
         stream = stream or LEGACY_STREAM
-        context = thread = None
         if stream in (LEGACY_STREAM, PER_THREAD_STREAM):
             context = current_context() or primary_context(device_of(self.lease.get_plane(0)[1].address))
-        if stream == PER_THREAD_STREAM:
-            thread = threading.get_ident()
+        else:
+            context = context_of(stream)
+        thread = threading.get_ident() if stream == PER_THREAD_STREAM else None
         reader = stream, context, thread
         if self._reader not in (None, reader):
             raise ValueError('this frame is read on another CUDA stream already: take a lease for each, or '
@@ -204,6 +204,13 @@ def device_of(address):
     cuda('cuPointerGetAttribute', ctypes.byref(device), CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
          ctypes.c_uint64(address))
     return device.value
+
+
+def context_of(stream):
+    """Handle of the context that a stream was made in."""
+    context = ctypes.c_void_p()
+    cuda('cuStreamGetCtx', ctypes.c_void_p(stream), ctypes.byref(context))
+    return context.value
 
 
 def current_context():

@@ -128,8 +128,18 @@ def a_release_that_cannot_be_ordered_waits_for_the_gpu():
             self.done.append('release')
 
     class Driver:
-        def __getattr__(self, name):
-            return lambda *_: Lease.done.append(name) if name == 'cuCtxSynchronize' else 0
+        def cuStreamGetCtx(self, stream, context):
+            context._obj.value = 42
+            return 0
+
+        def cuCtxPushCurrent_v2(self, context):
+            Lease.done.append(('enter', context.value))
+
+        def cuCtxSynchronize(self):
+            Lease.done.append('synchronise')
+
+        def cuCtxPopCurrent_v2(self, _):
+            Lease.done.append('leave')
 
     before, camera_frames.driver = camera_frames.driver, Driver
     try:
@@ -138,7 +148,9 @@ def a_release_that_cannot_be_ordered_waits_for_the_gpu():
         del loan
     finally:
         camera_frames.driver = before
-    assert Lease.done == [('wait', 7), ('release after', 7), 'cuCtxSynchronize', 'release'], Lease.done
+    # In the stream's context, whichever this thread has.
+    assert Lease.done == [('enter', 42), ('wait', 7), 'leave', ('enter', 42), ('release after', 7), 'synchronise',
+                          'leave', 'release'], Lease.done
 
 
 def reader_says_what_is_wrong():
