@@ -270,8 +270,8 @@ def main():
     tests = [tap_is_not_believed_by_its_status, what_is_late_ends_with_its_children,
              what_is_late_may_write_down_what_it_has, what_does_not_end_when_asked_is_killed,
              missing_programs_are_skipped, an_interrupt_ends_all_and_leaves_what_was_found,
-             one_request_to_end_may_come_twice, a_part_that_breaks_costs_no_other_its_results, parts_of_one_day_add_up_in_one_folder,
-             a_part_that_was_run_as_a_whole_replaces_all_of_it]
+             one_request_to_end_may_come_twice, a_part_that_breaks_costs_no_other_its_results,
+             parts_of_one_day_add_up_in_one_folder, a_part_that_was_run_as_a_whole_replaces_all_of_it]
     if shutil.which('g++') and shutil.which('objdump'):
         tests += [the_reason_without_a_gpu_is_told, a_stub_stands_for_a_library, the_newest_need_is_found]
     tap.run([(test, None) for test in tests])
