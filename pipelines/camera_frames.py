@@ -49,8 +49,8 @@ class Loan:
         stream = stream or LEGACY_STREAM
         if stream in (LEGACY_STREAM, PER_THREAD_STREAM):
             context = current_context() or primary_context(device_of(self.lease.get_plane(0)[1].address))
-        else:
-            context = context_of(stream)
+        else:  # another stream is refused, whatever it is
+            context = self._reader[1] if self._reader else context_of(stream)
         thread = threading.get_ident() if stream == PER_THREAD_STREAM else None
         reader = stream, context, thread
         if self._reader not in (None, reader):
