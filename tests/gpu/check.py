@@ -94,7 +94,7 @@ MACHINE = {'gpu': 'G', 'driver': '1', 'gstreamer': '1.22', 'simulated': True, 'd
 
 def made_up_bundle(folder, tests):
     """As tests/gpu/bundle makes them, with these shell scripts as its tests."""
-    for name in ('parts.py', 'processes.py', 'why_no_gpu.py'):
+    for name in ('outcomes.py', 'parts.py', 'processes.py', 'why_no_gpu.py'):
         shutil.copy(project / 'tests/gpu' / name, folder)
     shutil.copy(project / 'tests/gpu/run', folder / 'test')
     for name in ('bin/gst-inspect-1.0', 'make-gi'):
