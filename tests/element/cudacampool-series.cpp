@@ -8,6 +8,7 @@
 #include "foreign-bench.hpp"
 #include "proposed-slots.hpp"
 #include "support/check-main.hpp"
+#include "support/wait-until.hpp"
 
 using namespace cudacam;
 using namespace cudacam::test;
@@ -177,6 +178,9 @@ GST_START_TEST(a_slot_of_another_gpu_is_copied) {
   driver.delay(500, 1);
   constexpr guint64 kFrames = 10;
   for (guint64 i = 0; i < kFrames; ++i) {
+    wait_until(
+        [&] { return before.count("slots-free") == 4 && before.count("slots-pending") == 0; },
+        "the slots that were copied");
     const auto slot = after.push(slot_of(before, source));
     fail_unless(slot && Pool::context_of(slot.get()) == here.get());
     fail_unless(read_pixels(slot.get(), info) == pixels);
