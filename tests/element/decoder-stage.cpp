@@ -102,6 +102,12 @@ struct Fixture {
   void enter(Generation generation, const char *decoder = "") {
     stage.enter(generation, {"cam", decoder, 0});
   }
+  /// A connection whose first picture becomes a frame.
+  void connect(Generation from) {
+    enter(from, "wearingdec");
+    fail_unless(caps_from(from));
+    fail_unless_equals_int(buffer_from(from, true), GST_FLOW_OK);
+  }
 
   cudacam::ObjectPtr<GstBin> bin{cudacam::sink(GST_BIN(gst_bin_new("bin")))};
   GstPad *source = [this] {
@@ -235,9 +241,7 @@ GST_END_TEST
 GST_START_TEST(what_drained_a_decoder_is_no_refusal) {
   Fixture f;
   const Downstream downstream(f.source);
-  f.enter(1, "wearingdec");
-  fail_unless(f.caps_from(1));
-  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.connect(1);
   f.stage.leave(Reason::stalled);
   f.enter(2, "wearingdec");
   fail_unless(f.caps_from(2));
@@ -267,9 +271,7 @@ GST_END_TEST
 GST_START_TEST(a_decoder_hears_of_no_codec_but_its_own) {
   Fixture f;
   const Downstream downstream(f.source);
-  f.enter(1, "wearingdec");
-  fail_unless(f.caps_from(1));
-  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.connect(1);
   f.stage.leave(Reason::stalled);
   f.enter(2, "wearingdec");
   fail_unless(f.caps_from(2, "H265"));
@@ -286,9 +288,7 @@ GST_END_TEST
 GST_START_TEST(a_connection_that_is_lost_on_its_way_in_does_not_enter) {
   Fixture f;
   Downstream downstream(f.source);
-  f.enter(1, "wearingdec");
-  fail_unless(f.caps_from(1));
-  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.connect(1);
   f.stage.leave(Reason::stalled);
   f.enter(2, "wearingdec");
   downstream.on_gap = [&] {
@@ -310,9 +310,7 @@ GST_END_TEST
 GST_START_TEST(a_stopping_element_tells_of_no_loss) {
   Fixture f;
   const Downstream downstream(f.source);
-  f.enter(1, "wearingdec");
-  fail_unless(f.caps_from(1));
-  fail_unless_equals_int(f.buffer_from(1, true), GST_FLOW_OK);
+  f.connect(1);
   f.stage.leave(Reason::none);
   f.stage.unblock();
   const auto before = downstream.events.size();
@@ -340,9 +338,7 @@ GST_START_TEST(another_start_knows_nothing_of_the_one_before) {
   f.stage.leave(Reason::stalled);
   fail_unless(f.stage.settle(true));
   fail_unless_equals_int(downstream.events.size(), events);
-  f.enter(3, "wearingdec");
-  fail_unless(f.caps_from(3));
-  fail_unless_equals_int(f.buffer_from(3, true), GST_FLOW_OK);
+  f.connect(3);
   fail_unless_equals_uint64(f.stage.statistics().frames, 1);
   fail_unless_equals_int(downstream.times.size(), 3);
   fail_unless_equals_uint64(downstream.times[2], downstream.times[0]);

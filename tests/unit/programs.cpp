@@ -98,7 +98,7 @@ GST_START_TEST(an_interrupt_is_asked_for) {
 GST_END_TEST
 
 GST_START_TEST(a_figure_says_its_command_and_nobodys_addresses) {
-  std::vector<std::string> words = {"/home/me/build/demo",
+  std::vector<std::string> words = {"/anywhere/build/demo",
                                     "--location=rtsp://me:secret@camera/1",
                                     "rtsp://me:secret@camera/2",
                                     "--json=/tmp/run.json",
