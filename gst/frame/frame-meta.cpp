@@ -8,8 +8,9 @@ GstCudaCamFrameMeta *frame(GstMeta *meta) {
 }
 
 gboolean init(GstMeta *meta, gpointer, GstBuffer *) {
+  static const gchar *const nobody = g_intern_static_string("");
   auto *self = frame(meta);
-  self->camera = g_intern_static_string("");
+  self->camera = nobody;
   self->connection = self->generation = self->sequence = 0;
   self->capture_time = GST_CLOCK_TIME_NONE;
   self->fence = nullptr;

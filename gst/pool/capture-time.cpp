@@ -18,6 +18,7 @@ GstClockTime timestamp(GstBuffer *frame, GstStaticCaps *reference) {
 GstClockTime capture_time(GstBuffer *frame) {
   static GstStaticCaps unix_time = GST_STATIC_CAPS("timestamp/x-unix");
   static GstStaticCaps ntp_time = GST_STATIC_CAPS("timestamp/x-ntp");
+  if (!gst_buffer_get_reference_timestamp_meta(frame, nullptr)) return GST_CLOCK_TIME_NONE;
   const auto seconds = timestamp(frame, &unix_time);
   if (GST_CLOCK_TIME_IS_VALID(seconds)) return seconds;
   const auto ntp = timestamp(frame, &ntp_time);

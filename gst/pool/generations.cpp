@@ -74,6 +74,15 @@ std::shared_ptr<Store> Generations::take_earlier(const Backend &backend, const G
   return nullptr;
 }
 
+bool Generations::full() const {
+  std::unique_lock lock(mutex_);
+  if (!current_ || !earlier_.empty()) return false;
+  const auto store = current_;
+  const auto wanted = wish_.slots;
+  lock.unlock();
+  return !store->missing(wanted);
+}
+
 std::optional<std::string> Generations::fill(Time now) {
   const auto store = current();
   trim_earlier();  // before anything new is allocated

@@ -42,7 +42,9 @@ class Generations {
   /// element's context may end next.
   void settle() const;
 
-  /// Adds the slots that are missing. Cheap when none is. Returns why some still are, as a clause
+  /// Whether there is nothing for fill() to do, as for nearly every frame.
+  bool full() const;
+  /// Adds the slots that are missing. Returns why some still are, as a clause
   /// ("2 of 4 slots of 1000 bytes ..."), or nothing. Throws std::runtime_error when the device is
   /// beyond use.
   std::optional<std::string> fill(Time now);

@@ -201,7 +201,6 @@ bool SlotFilter::failed() const {
 /// when no slot is free, or it could not be written.
 BufferPtr SlotFilter::in_slot(BufferPtr frame) {
   std::unique_lock lock(lock_);
-  const auto info = state_.info;
   const auto mode = settings_.sync_mode;
   const bool know_fences = state_.readers_know_fences;
   lock.unlock();
@@ -225,12 +224,19 @@ BufferPtr SlotFilter::in_slot(BufferPtr frame) {
   }
   if (Store::is_retired(frame.get())) return nullptr;  // by another element behind the same tee
   try {
-    if (source) backend->copy(info, source.get(), frame.get());
+    if (source) {
+      lock.lock();
+      const auto info = state_.info;
+      lock.unlock();
+      backend->copy(info, source.get(), frame.get());
+    }
     const bool waited = backend->finish(frame.get(), source.get(), complete);
-    lock.lock();
-    state_.waited += waited ? 1 : 0;
-    state_.copied += source ? 1 : 0;
-    lock.unlock();
+    if (waited || source) {
+      lock.lock();
+      state_.waited += waited ? 1 : 0;
+      state_.copied += source ? 1 : 0;
+      lock.unlock();
+    }
   } catch (const WriteError &error) {
     lose_slot(frame.get(), error.what());
     return nullptr;
@@ -280,10 +286,11 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
     const auto camera = camera_locked();
     if (std::exchange(state_.stream_is_new, false) && !state_.told_by_camera) ++state_.connection;
     const auto connection = state_.connection;
+    const bool content = state_.filled && !state_.lacking;
     lock.unlock();
 
     if (const auto backend = generations_.backend()) backend->check();
-    fill(false);
+    if (!content || !generations_.full()) fill(false);
     frame = in_slot(std::move(frame));
     const auto generation = frame ? Store::publish(frame.get()) : std::nullopt;
     if (!generation) {

@@ -26,16 +26,19 @@ unsigned SlotTable::add() {
   return slot;
 }
 
-unsigned SlotTable::attainable(unsigned wanted) const {
-  const auto retired = counts().retired;
-  const auto lost = retired > wanted ? retired - wanted : 0;
+unsigned SlotTable::attainable(unsigned wanted, const Counts &counts) {
+  const auto lost = counts.retired > wanted ? counts.retired - wanted : 0;
   return wanted > lost ? wanted - lost : 0;
 }
 
+unsigned SlotTable::attainable(unsigned wanted) const {
+  return attainable(wanted, counts());
+}
+
 unsigned SlotTable::missing(unsigned wanted) const {
-  const auto goal = attainable(wanted);
-  const auto usable = counts().usable();
-  return goal > usable ? goal - usable : 0;
+  const auto counts = this->counts();
+  const auto goal = attainable(wanted, counts);
+  return goal > counts.usable() ? goal - counts.usable() : 0;
 }
 
 std::vector<unsigned> SlotTable::free() const {
@@ -44,11 +47,10 @@ std::vector<unsigned> SlotTable::free() const {
   return slots;
 }
 
-std::vector<unsigned> SlotTable::rested(Time now) const {
-  std::vector<unsigned> slots;
+void SlotTable::rested(Time now, std::vector<unsigned> &slots) const {
+  slots.clear();
   for (const auto &entry : free_)
     if (!entry.since || now - *entry.since >= reuse_delay_) slots.push_back(entry.slot);
-  return slots;
 }
 
 void SlotTable::remove_free(unsigned slot, State next) {

@@ -13,7 +13,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -49,8 +48,9 @@ class SlotTable {
   /// The free slots, the one that has been free for longest first, so that a reader that let go too
   /// early still has the longest possible grace; before them those that were never written.
   std::vector<unsigned> free() const;
-  /// Those of them that have been free for long enough to be written.
-  std::vector<unsigned> rested(Time now) const;
+  /// `slots` becomes those of them that have been free for long enough to be written. Asked for
+  /// each frame, so the vector is the caller's, and is not allocated each time.
+  void rested(Time now, std::vector<unsigned> &slots) const;
   /// A free slot is writing now. Throws std::logic_error for one that is not free.
   void take(unsigned slot);
   /// A free slot's place is empty now. Throws std::logic_error for one that is not free.
@@ -82,12 +82,13 @@ class SlotTable {
     std::optional<Time> since;  // nothing: never written
   };
 
+  static unsigned attainable(unsigned wanted, const Counts &counts);
   Place &out(unsigned slot, const char *what);
   void remove_free(unsigned slot, State next);
 
   const Time reuse_delay_;
   std::vector<Place> places_;
-  std::deque<Free> free_;  // never written, then longest free first
+  std::vector<Free> free_;  // never written, then longest free first
 };
 
 }  // namespace cudacam

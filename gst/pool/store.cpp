@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace cudacam {
@@ -241,10 +242,15 @@ void Store::rethrow() {
   if (error) std::rethrow_exception(error);
 }
 
-std::vector<unsigned> Store::takeable() const {
+/// With taking_ held.
+const std::vector<unsigned> &Store::takeable() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
   std::lock_guard lock(mutex_);
-  if (superseded_) return {};
-  return table_.rested(std::chrono::steady_clock::now().time_since_epoch());
+  if (superseded_)
+    takeable_.clear();
+  else
+    table_.rested(now, takeable_);
+  return takeable_;
 }
 
 Readiness Store::readiness(unsigned slot, Writer writer) {
@@ -270,13 +276,16 @@ unsigned Store::pending() const {
 }
 
 BufferPtr Store::wrap(MemoryPtr memory) const {
-  auto layout = layout_;  // the meta's constructor takes the arrays as mutable
+  gsize offset[GST_VIDEO_MAX_PLANES];  // the meta's constructor takes both as mutable
+  gint stride[GST_VIDEO_MAX_PLANES];
+  std::copy(std::begin(layout_.offset), std::end(layout_.offset), offset);
+  std::copy(std::begin(layout_.stride), std::end(layout_.stride), stride);
   BufferPtr buffer(gst_buffer_new());
   gst_buffer_append_memory(buffer.get(), memory.release());
   gst_buffer_add_video_meta_full(buffer.get(), GST_VIDEO_FRAME_FLAG_NONE,
-                                 GST_VIDEO_INFO_FORMAT(&layout), GST_VIDEO_INFO_WIDTH(&layout),
-                                 GST_VIDEO_INFO_HEIGHT(&layout), GST_VIDEO_INFO_N_PLANES(&layout),
-                                 layout.offset, layout.stride);
+                                 GST_VIDEO_INFO_FORMAT(&layout_), GST_VIDEO_INFO_WIDTH(&layout_),
+                                 GST_VIDEO_INFO_HEIGHT(&layout_), GST_VIDEO_INFO_N_PLANES(&layout_),
+                                 offset, stride);
   return buffer;
 }
 

@@ -158,7 +158,7 @@ class Store : public std::enable_shared_from_this<Store> {
   static void end(Store *store);
   bool in_use_by_gpu() const;
   BufferPtr wrap(MemoryPtr memory) const;
-  std::vector<unsigned> takeable() const;
+  const std::vector<unsigned> &takeable();
   Readiness readiness(unsigned slot, Writer writer);
   Remains empty_locked(Slot &slot);
   void discard(Remains remains) const;
@@ -181,7 +181,8 @@ class Store : public std::enable_shared_from_this<Store> {
   // mutex_, which readers want, and a free slot that only one thread can take has no new readers
   // meanwhile.
   std::mutex taking_;
-  mutable PatientMutex mutex_;  // guards all below; never held while calling out
+  std::vector<unsigned> takeable_;  // of the frame that is being taken; guarded by taking_
+  mutable PatientMutex mutex_;      // guards all below; never held while calling out
   guint64 generation_;
   bool superseded_ = false;
   std::exception_ptr error_;

@@ -12,11 +12,12 @@
 ///               who accept and say nothing (60 s each, after the backoff has reached its longest)
 ///   neighbours  15 cameras beside one that reconnects every second, in a process with one GPU:
 ///               intervals between their frames and how long a picture is in the decoder, quiet,
-///               with the decoder kept, and with it made anew each time (60 s each). On a GPU each
-///               of them copies each frame and launches a kernel that does, on a stream of its own:
-///               how long the driver's calls take (submitted), how long until the thread knows
-///               that the GPU is done (completed), and how long the GPU takes between the events
-///               around the work (on_gpu)
+///               with the decoder kept (60 s), and with it made anew each time; the quiet and the
+///               last part take a third of that. On a GPU each of them copies each frame and
+///               launches a kernel that does, on a stream of its own: how long the driver's calls
+///               take (submitted), how long until the thread knows that the GPU is done
+///               (completed), and how long the GPU takes between the events around the work
+///               (on_gpu)
 #include <gio/gio.h>
 #include <gst/gst.h>
 #include <sys/resource.h>

@@ -106,7 +106,7 @@ def arrays_may_outlive_everything_at_exit():
                  ('sys', f'numpy.from_dlpack({plane})'), ('sys', f'{plane}.__dlpack__()')):
         ended = subprocess.run([sys.executable, '-c', AT_EXIT.format(*kept)], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True,
-                               env={**os.environ, 'PYTHONPATH': sys.argv[1]})
+                               env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)})
         assert ended.returncode == 0 and not ended.stdout, (kept, ended.returncode, ended.stdout)
 
 
