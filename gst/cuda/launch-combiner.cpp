@@ -83,7 +83,7 @@ void LaunchCombiner::share(Lock &lock, const LaunchTurns::Batch &batch) {
   }
 }
 
-/// Waits until whoever is inside has left; somebody else may be inside then.
+/// Waits until somebody who is inside has left; somebody else may be inside then.
 void LaunchCombiner::await_leaving(Lock &lock) {
   const auto before = left_.load();
   lock.unlock();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Copies that are wanted while another is being launched share the next launch. For threads, and
-/// without CUDA.
+/// Copies that are wanted while a few others are being launched share the next launch. For threads,
+/// and without CUDA.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@ class LaunchCombiner {
     using Entry::Entry;
     virtual ~Job() = default;
     /// Whether all that the copy has to wait for on the GPU has passed: only then may it share a
-    /// stream with others. Asked only when somebody else is inside a launch.
+    /// stream with others. Asked only when there is no room for a launch of its own.
     virtual bool independent() = 0;
     /// Launches it where it would go without all this. May throw; then run() does.
     virtual void alone() = 0;
@@ -30,12 +30,13 @@ class LaunchCombiner {
     bool failed_ = false;
   };
 
-  LaunchCombiner() = default;
+  /// As many launches at a time; see LaunchTurns.
+  explicit LaunchCombiner(unsigned most_inside = LaunchTurns::kMostInside) : turns_(most_inside) {}
   virtual ~LaunchCombiner() = default;
   LaunchCombiner(const LaunchCombiner &) = delete;
   LaunchCombiner &operator=(const LaunchCombiner &) = delete;
 
-  /// Launches the job: alone when nobody else launches, which costs a lock; else together with all
+  /// Launches the job: alone when few others launch, which costs a lock; else together with all
   /// that wait then, by this thread or another. Returns whether it shared a launch. When a shared
   /// launch fails, each of its jobs is launched once more, alone, by its own thread.
   bool run(Job &job);

@@ -6,13 +6,15 @@
 
 namespace cudacam {
 
-LaunchTurns::LaunchTurns(unsigned most_copies, unsigned most_planes)
-    : most_copies_(std::clamp(most_copies, 1u, kMostCopies)), most_planes_(most_planes) {
+LaunchTurns::LaunchTurns(unsigned most_inside, unsigned most_copies, unsigned most_planes)
+    : most_inside_(std::max(most_inside, 1u)),
+      most_copies_(std::clamp(most_copies, 1u, kMostCopies)),
+      most_planes_(most_planes) {
 }
 
 bool LaunchTurns::enter() {
-  if (inside_ || waiting_) return false;
-  inside_ = true;
+  if (full() || waiting_) return false;
+  ++inside_;
   return true;
 }
 
@@ -26,7 +28,7 @@ void LaunchTurns::join(Entry &entry) {
 
 LaunchTurns::Batch LaunchTurns::take() {
   Batch batch;
-  if (inside_) return batch;
+  if (full()) return batch;
   // In order: none is overtaken because it has many planes. The first always goes.
   for (unsigned planes = 0; first_ && batch.size_ < most_copies_; --waiting_) {
     planes += first_->planes_;
@@ -35,13 +37,13 @@ LaunchTurns::Batch LaunchTurns::take() {
     first_ = first_->next_;
   }
   if (!first_) last_ = nullptr;
-  inside_ = !batch.empty();
+  if (!batch.empty()) ++inside_;
   return batch;
 }
 
 void LaunchTurns::leave(const Batch &batch) {
   if (!inside_) throw std::logic_error("a launch ends that nobody began");
-  inside_ = false;
+  --inside_;
   for (auto *entry : batch) entry->done_ = true;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// Which copies share a launch, and who launches them. Pure: its caller has the lock.
 ///
-///     enter ──> inside alone ──────────────────────────────────> leave
-///     join ──> waiting ──> take (whoever is there when nobody is inside) ──> inside ──> leave
+///     enter ──> inside alone ───────────────────────────────────> leave
+///     join ──> waiting ──> take (whoever is there when there is room) ──> inside ──> leave
 ///
-/// One launch at a time goes through here. Who finds nobody inside and nobody waiting launches at
-/// once; the others wait, and the next of them that gets there takes all that wait by then. So
-/// nobody ever waits for more copies to come.
+/// A few launches at a time go through here: as many as the driver takes from several threads
+/// before they wait for each other in it. Who finds room and nobody waiting launches at once; the
+/// others wait, and the next of them that gets there takes all that wait by then. So nobody ever
+/// waits for more copies to come.
 #pragma once
 
 #include <array>
@@ -16,6 +17,9 @@ namespace cudacam {
 
 class LaunchTurns {
  public:
+  /// Launches at a time. Measured (`tests/bench`, copy): with one, those who wait lose more than a
+  /// shared launch saves; with more, the driver is not faster.
+  static constexpr unsigned kMostInside = 4;
   /// What a launch takes at most. A frame has one to four planes.
   static constexpr unsigned kMostCopies = 16;
   static constexpr unsigned kMostPlanes = 64;
@@ -49,24 +53,26 @@ class LaunchTurns {
     std::size_t size_ = 0;
   };
 
-  explicit LaunchTurns(unsigned most_copies = kMostCopies, unsigned most_planes = kMostPlanes);
+  explicit LaunchTurns(unsigned most_inside = kMostInside, unsigned most_copies = kMostCopies,
+                       unsigned most_planes = kMostPlanes);
 
   /// Whether the caller may launch at once, alone; then it is inside until it leaves.
   bool enter();
   /// Waits from now on, behind those that wait already.
   void join(Entry &entry);
-  /// Those that the caller launches now; then it is inside until it leaves. Nothing while somebody
-  /// is inside, or when nobody waits. Not always with the caller's own: then it goes on waiting.
+  /// Those that the caller launches now; then it is inside until it leaves. Nothing while there is
+  /// no room, or when nobody waits. Not always with the caller's own: then it goes on waiting.
   Batch take();
   /// The launch of enter() (an empty batch) or of take() has ended.
   void leave(const Batch &batch);
 
-  bool inside() const { return inside_; }
+  bool full() const { return inside_ >= most_inside_; }
+  unsigned inside() const { return inside_; }
   unsigned waiting() const { return waiting_; }
 
  private:
-  const unsigned most_copies_, most_planes_;
-  bool inside_ = false;
+  const unsigned most_inside_, most_copies_, most_planes_;
+  unsigned inside_ = 0;
   unsigned waiting_ = 0;
   Entry *first_ = nullptr, *last_ = nullptr;  // of those that wait
 };

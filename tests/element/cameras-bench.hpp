@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/// Cameras that copy on one simulated GPU, whose threads wait for as long as the test is inside a
-/// launch.
+/// Cameras that copy on one simulated GPU, whose threads wait for as long as the test is inside
+/// as many launches as there may be.
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <future>
 #include <list>
 #include <string>
@@ -22,37 +23,41 @@ inline const void *image() {
   return kernel_image() ? kernel_image() : host_build.data();
 }
 
-/// A thread inside a launch that goes on when it is told, or when this ends.
+/// As many threads inside launches as there may be. They go on when they are told, or when this
+/// ends.
 class Launching {
  public:
-  explicit Launching(CopyCombiner &combiner)
-      : result_(std::async(std::launch::async, [this, &combiner] {
-          Held job(*this);
-          combiner.run(job);
-        })) {
-    begun_.get_future().wait();
+  explicit Launching(CopyCombiner &combiner) : told_(go_on_.get_future()) {
+    for (unsigned i = 0; i < LaunchTurns::kMostInside; ++i) {
+      auto &job = jobs_.emplace_back(told_);
+      results_.push_back(std::async(std::launch::async, [&job, &combiner] { combiner.run(job); }));
+      job.begun.get_future().wait();
+    }
   }
   ~Launching() { go_on(); }
   Launching(const Launching &) = delete;
   Launching &operator=(const Launching &) = delete;
   void go_on() {
     if (!std::exchange(gone_on_, true)) go_on_.set_value();
-    result_.wait();
+    for (auto &result : results_) result.wait();
   }
 
  private:
   struct Held : LaunchCombiner::Job {
-    explicit Held(Launching &launching) : Job(0), it(launching) {}
+    explicit Held(std::shared_future<void> told) : Job(0), go_on(std::move(told)) {}
     bool independent() override { return true; }
     void alone() override {
-      it.begun_.set_value();
-      it.go_on_.get_future().wait();
+      begun.set_value();
+      go_on.wait();
     }
-    Launching &it;
+    std::promise<void> begun;
+    const std::shared_future<void> go_on;
   };
-  std::promise<void> begun_, go_on_;
+  std::promise<void> go_on_;
   bool gone_on_ = false;
-  std::future<void> result_;
+  const std::shared_future<void> told_;
+  std::deque<Held> jobs_;
+  std::vector<std::future<void>> results_;
 };
 
 /// Cameras on one GPU, each with a thread that pushes.
@@ -91,7 +96,7 @@ class Cameras {
   FenceBench &camera(std::size_t i) { return *std::next(benches_.begin(), i); }
 
   void push(std::size_t i, guint8 grey) { camera(i).push(grey); }
-  /// All at once, camera i the grey first + i, while a thread is inside a launch: so they wait.
+  /// All at once, camera i the grey first + i, while there is no room for a launch: so they wait.
   void push_all_to_wait(guint8 first) {
     await_idle();
     push_to_wait(make_frames(first), 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /// copy-combiner HOST-BUILD-OF-THE-KERNELS: several cameras' frames in one launch, on the simulated
-/// driver. The elements are of this program rather than of the plugin, so that the test can be the
-/// thread that is inside a launch while the cameras want one: they wait exactly as long as it stays
-/// there.
+/// driver. The elements are of this program rather than of the plugin, so that the test can have
+/// the threads that are inside launches while the cameras want one: they wait exactly as long as
+/// those stay there.
 #include <fstream>
 #include <future>
 #include <iterator>

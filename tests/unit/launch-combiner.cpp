@@ -19,6 +19,7 @@ namespace {
 /// Launches nothing, and remembers what it was asked for.
 class Combiner : public LaunchCombiner {
  public:
+  explicit Combiner(unsigned most_inside = 1) : LaunchCombiner(most_inside) {}
   std::vector<std::size_t> shared() const {
     const std::lock_guard lock(mutex_);
     return shared_;
@@ -162,6 +163,20 @@ GST_START_TEST(those_who_wait_share_one_launch) {
 }
 GST_END_TEST
 
+GST_START_TEST(a_few_launch_at_a_time) {
+  Combiner combiner(3);
+  Launching launching(combiner), another(combiner);
+  Copy third;
+  fail_unless(!combiner.run(third));  // returns although two are inside
+  fail_unless_equals_int(third.asked, 0);
+  Launching last(combiner);
+  Crowd crowd(combiner, copies(4));
+  another.go_on();
+  fail_unless(crowd.end() == std::pair(4, 0));  // while two are still inside
+  fail_unless(combiner.shared() == Counts{4});
+}
+GST_END_TEST
+
 GST_START_TEST(more_than_a_launch_takes_are_two) {
   Combiner combiner;
   Launching launching(combiner);
@@ -234,6 +249,7 @@ GST_END_TEST
 GST_START_TEST(many_threads_launch_each_copy_once) {
   constexpr int kThreads = 8, kCopies = 3000;
   struct Counting : Combiner {
+    Counting() : Combiner(2) {}
     std::atomic<std::uint64_t> copies{0};
     void together(Job *const *, std::size_t count) override { copies += count; }
   } combiner;
@@ -261,6 +277,7 @@ static Suite *launch_combiner_suite() {
   suite_add_tcase(suite, tests);
   tcase_add_test(tests, one_thread_launches_alone_and_is_asked_nothing);
   tcase_add_test(tests, those_who_wait_share_one_launch);
+  tcase_add_test(tests, a_few_launch_at_a_time);
   tcase_add_test(tests, more_than_a_launch_takes_are_two);
   tcase_add_test(tests, one_that_waited_is_launched_alone);
   tcase_add_test(tests, who_has_to_wait_for_the_gpu_does_not_wait_for_others);

@@ -30,8 +30,12 @@ void expect(bool condition, const char *what) {
 /// what one of them does while it has the lock.
 class Model {
  public:
-  Model(const std::vector<Camera> &cameras, unsigned most_copies, unsigned most_planes)
-      : turns_(most_copies, most_planes), most_copies_(most_copies), most_planes_(most_planes) {
+  Model(const std::vector<Camera> &cameras, unsigned most_inside, unsigned most_copies,
+        unsigned most_planes)
+      : turns_(most_inside, most_copies, most_planes),
+        most_inside_(most_inside),
+        most_copies_(most_copies),
+        most_planes_(most_planes) {
     for (const auto &camera : cameras) {
       cameras_.push_back({camera});
       entries_.emplace_back(camera.planes);
@@ -89,7 +93,7 @@ class Model {
       expect(it.at == At::kEnd, "nobody can go on, and a camera waits");
       expect(it.launches == 1, "a copy was not launched once");
     }
-    expect(!turns_.inside() && turns_.waiting() == 0, "somebody is left");
+    expect(turns_.inside() == 0 && turns_.waiting() == 0, "somebody is left");
   }
 
   unsigned launches() const { return launches_; }
@@ -111,16 +115,16 @@ class Model {
       it.at = At::kEnd;
       return;
     }
-    const bool inside = turns_.inside();
+    const bool full = turns_.full();
     const auto waiting = turns_.waiting();
     it.batch = turns_.take();
     if (it.batch.empty()) {
-      expect(inside, "nobody is inside, and who waits gets nothing");
+      expect(full || waiting == 0, "there is room, and who waits gets nothing");
       it.at = At::kWaiting;
       it.saw = left_;
       return;
     }
-    expect(!inside, "two are inside");
+    expect(!full, "one more than may be is inside");
     std::vector<std::size_t> taken;
     unsigned planes = 0;
     for (auto *entry : it.batch) {
@@ -150,24 +154,24 @@ class Model {
     }
   }
   void begin_launch(const std::vector<std::size_t> &cameras) {
-    expect(!inside_, "two are inside");
-    inside_ = true;
+    expect(inside_ < most_inside_, "too many are inside");
+    ++inside_;
     ++launches_;
     for (const auto i : cameras) ++cameras_[i].launches;
   }
   void end_launch(const LaunchTurns::Batch &batch) {
-    inside_ = false;
+    --inside_;
     turns_.leave(batch);
     ++left_;
   }
 
   LaunchTurns turns_;
-  const unsigned most_copies_, most_planes_;
+  const unsigned most_inside_, most_copies_, most_planes_;
   std::deque<LaunchTurns::Entry> entries_;
   std::vector<State> cameras_;
   std::deque<std::size_t> order_;  // of those that wait
   unsigned left_ = 0, launches_ = 0;
-  bool inside_ = false;
+  unsigned inside_ = 0;
 };
 
 using Cameras = std::vector<Camera>;
@@ -205,9 +209,11 @@ GST_START_TEST(each_copy_is_launched_once_in_every_order) {
       {{2, true}, {2, false}, {2, true}, {2, false}},
   };
   for (const auto &crowd : crowds)
-    for (const unsigned most_copies : {1u, 2u, 3u, 16u})
-      fail_unless(in_every_order([&] { return std::make_unique<Model>(crowd, most_copies, 5); }) >
-                  100);
+    for (const unsigned most_inside : {1u, 2u})
+      for (const unsigned most_copies : {1u, 2u, 3u, 16u})
+        fail_unless(in_every_order([&] {
+                      return std::make_unique<Model>(crowd, most_inside, most_copies, 5);
+                    }) > 20);
 }
 GST_END_TEST
 
@@ -217,7 +223,7 @@ GST_START_TEST(many_cameras_in_random_orders) {
     Cameras cameras;
     for (auto i = 1 + random() % 60; i > 0; --i)
       cameras.push_back({static_cast<unsigned>(1 + random() % 4), random() % 8 != 0});
-    Model model(cameras, LaunchTurns::kMostCopies, LaunchTurns::kMostPlanes);
+    Model model(cameras, 1 + round % 5, LaunchTurns::kMostCopies, LaunchTurns::kMostPlanes);
     for (auto able = model.able(); !able.empty(); able = model.able())
       model.step(able[random() % able.size()]);
     model.expect_end();
@@ -226,18 +232,37 @@ GST_START_TEST(many_cameras_in_random_orders) {
 GST_END_TEST
 
 GST_START_TEST(who_comes_when_nobody_launches_does_not_wait) {
-  LaunchTurns turns;
+  LaunchTurns turns(1);
   for (int i = 0; i < 3; ++i) {
     fail_unless(turns.enter());
-    fail_unless(turns.inside());
+    fail_unless(turns.full());
     turns.leave({});
   }
-  fail_unless(!turns.inside());
+  fail_unless_equals_int(turns.inside(), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(a_few_launch_at_a_time) {
+  LaunchTurns turns(3);
+  for (int i = 0; i < 3; ++i) fail_unless(turns.enter());
+  fail_unless(!turns.enter());
+  LaunchTurns::Entry one(2u), other(2u);
+  turns.join(one);
+  fail_unless(turns.take().empty());
+  turns.leave({});
+  fail_unless(!turns.enter());  // there is room, but somebody waits
+  turns.join(other);
+  const auto batch = turns.take();
+  fail_unless_equals_int(batch.size(), 2);
+  turns.leave({});
+  fail_unless(turns.enter());  // those two are inside, and nobody waits
+  turns.leave(batch);
+  fail_unless(one.done() && other.done());
 }
 GST_END_TEST
 
 GST_START_TEST(all_that_wait_are_one_launch) {
-  LaunchTurns turns;
+  LaunchTurns turns(1);
   fail_unless(turns.enter());
   std::deque<LaunchTurns::Entry> entries;
   for (unsigned i = 0; i < LaunchTurns::kMostCopies + 3; ++i) {
@@ -262,7 +287,7 @@ GST_START_TEST(all_that_wait_are_one_launch) {
 GST_END_TEST
 
 GST_START_TEST(frames_of_four_planes_fill_a_launch_too) {
-  LaunchTurns turns;
+  LaunchTurns turns(1);
   fail_unless(turns.enter());
   std::deque<LaunchTurns::Entry> entries;
   for (unsigned i = 0; i < LaunchTurns::kMostCopies; ++i) turns.join(entries.emplace_back(4u));
@@ -297,6 +322,7 @@ static Suite *launch_turns_suite() {
   tcase_add_test(tests, each_copy_is_launched_once_in_every_order);
   tcase_add_test(tests, many_cameras_in_random_orders);
   tcase_add_test(tests, who_comes_when_nobody_launches_does_not_wait);
+  tcase_add_test(tests, a_few_launch_at_a_time);
   tcase_add_test(tests, all_that_wait_are_one_launch);
   tcase_add_test(tests, frames_of_four_planes_fill_a_launch_too);
   tcase_add_test(tests, misuse_is_refused);
