@@ -5,7 +5,7 @@
 ///     join ──> waiting ──> take (whoever is there when there is room) ──> inside ──> leave
 ///
 /// A few launches at a time go through here: as many as the driver takes from several threads
-/// before they wait for each other in it. Who finds room and nobody waiting launches at once; the
+/// before waiting here is worth it. Who finds room and nobody waiting launches at once; the
 /// others wait, and the next of them that gets there takes all that wait by then. So nobody ever
 /// waits for more copies to come.
 #pragma once
@@ -17,9 +17,9 @@ namespace cudacam {
 
 class LaunchTurns {
  public:
-  /// Launches at a time. Measured (`tests/bench`, copy): with one, those who wait lose more than a
-  /// shared launch saves; with more, the driver is not faster.
-  static constexpr unsigned kMostInside = 4;
+  /// Launches at a time. So many threads got more frames each for itself than together, wherever
+  /// that was measured (`tests/bench`, copy): who waits loses more than a shared launch saves.
+  static constexpr unsigned kMostInside = 16;
   /// What a launch takes at most. A frame has one to four planes.
   static constexpr unsigned kMostCopies = 16;
   static constexpr unsigned kMostPlanes = 64;
