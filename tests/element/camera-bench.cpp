@@ -9,7 +9,7 @@
 // Last: its macros (fail) are words of the standard library.
 #include <gst/check/gstcheck.h>
 #include "frame/camera-event.h"
-#include "rtspsrc-critical.hpp"
+#include "upstream-criticals.hpp"
 
 namespace cudacam::test {
 namespace {
@@ -48,7 +48,7 @@ FrameReading read_luma(const GstVideoFrame &frame) {
 }  // namespace
 
 CameraBench::CameraBench(const std::string &options, const std::string &downstream) {
-  expect_rtspsrc_critical();
+  expect_upstream_criticals();
   GError *error = nullptr;
   pipeline_ = sink(gst_parse_launch(
       ("cudacamsrc name=cam0 " + (kPatience + options) + " ! " + downstream).c_str(), &error));

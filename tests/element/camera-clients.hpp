@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "rtspsrc-critical.hpp"
+#include "upstream-criticals.hpp"
 #include "test-client.hpp"
 
 #include <gst/check/gstcheck.h>
@@ -22,7 +22,7 @@ inline TestCameraOptions small_picture() {
 }
 
 inline PlayingClient::Settings settings_for(const TestCamera &camera) {
-  expect_rtspsrc_critical();
+  expect_upstream_criticals();
   PlayingClient::Settings settings;
   settings.location = camera.url();
   return settings;

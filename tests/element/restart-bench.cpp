@@ -9,7 +9,7 @@
 #include "gstcudacam.h"
 
 // Last: its macros (fail) are words of the standard library.
-#include "rtspsrc-critical.hpp"
+#include "upstream-criticals.hpp"
 
 namespace cudacam::test {
 namespace {
@@ -23,7 +23,7 @@ struct LeaseUnref {
 }  // namespace
 
 RestartBench::RestartBench(const std::string &launch, const char *mode) {
-  expect_rtspsrc_critical();
+  expect_upstream_criticals();
   GError *error = nullptr;
   const auto text = launch + " ! cudacamsink name=sink reconnect-mode=" + mode;
   pipeline_ = cudacam::sink(gst_parse_launch(text.c_str(), &error));
