@@ -286,11 +286,11 @@ BufferPtr SlotFilter::process(BufferPtr frame) {
     const auto camera = camera_locked();
     if (std::exchange(state_.stream_is_new, false) && !state_.told_by_camera) ++state_.connection;
     const auto connection = state_.connection;
-    const bool content = state_.filled && !state_.lacking;
+    const bool settled = state_.filled && !state_.lacking;
     lock.unlock();
 
     if (const auto backend = generations_.backend()) backend->check();
-    if (!content || !generations_.full()) fill(false);
+    if (!settled || !generations_.full()) fill(false);
     frame = in_slot(std::move(frame));
     const auto generation = frame ? Store::publish(frame.get()) : std::nullopt;
     if (!generation) {

@@ -244,12 +244,10 @@ void Store::rethrow() {
 
 /// With taking_ held.
 const std::vector<unsigned> &Store::takeable() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
   std::lock_guard lock(mutex_);
-  if (superseded_)
-    takeable_.clear();
-  else
-    table_.rested(now, takeable_);
+  takeable_.clear();
+  // The time is read with the lock, or a slot could have been released after it.
+  if (!superseded_) table_.rested(std::chrono::steady_clock::now().time_since_epoch(), takeable_);
   return takeable_;
 }
 
