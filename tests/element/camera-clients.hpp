@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "upstream-criticals.hpp"
 #include "test-client.hpp"
+#include "upstream-criticals.hpp"
 
 #include <gst/check/gstcheck.h>
 
