@@ -75,12 +75,11 @@ std::shared_ptr<Store> Generations::take_earlier(const Backend &backend, const G
 }
 
 bool Generations::full() const {
-  std::unique_lock lock(mutex_);
-  if (!current_ || !earlier_.empty()) return false;
-  const auto store = current_;
-  const auto wanted = wish_.slots;
-  lock.unlock();
-  return !store->missing(wanted);
+  {
+    std::lock_guard lock(mutex_);
+    if (!earlier_.empty()) return false;
+  }
+  return !slots_missing();
 }
 
 std::optional<std::string> Generations::fill(Time now) {

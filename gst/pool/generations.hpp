@@ -42,7 +42,8 @@ class Generations {
   /// element's context may end next.
   void settle() const;
 
-  /// Whether there is nothing for fill() to do, as for nearly every frame.
+  /// Whether there is nothing for fill() to do, as for nearly every frame: no slot is missing, and
+  /// none of an earlier generation could be freed.
   bool full() const;
   /// Adds the slots that are missing. Returns why some still are, as a clause
   /// ("2 of 4 slots of 1000 bytes ..."), or nothing. Throws std::runtime_error when the device is
