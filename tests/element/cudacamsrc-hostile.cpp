@@ -60,9 +60,12 @@ void check_contains(const std::function<void(HostilePeer &)> &behave) {
   TestCamera honest;
   auto hostile = std::make_unique<HostileServer>(behave);
   CameraBench bench("location=" + hostile->url() +
-                    " connect-timeout=300000000 teardown-timeout=100000000");
+                    " connect-timeout=300000000 teardown-timeout=100000000 max-quarantined=100");
   bench.play();
   bench.wait_warning("no-answer");
+  // On a slow machine an attempt may be over before it is in the middle of a message.
+  bench.wait("a quarantined connection",
+             [](const auto &it) { return it.template statistic<guint64>("quarantined") >= 1; });
   move_to(bench, honest);
   bench.wait_connection(1);
   fail_unless(bench.statistic<guint64>("quarantined") >= 1);
